@@ -1,0 +1,407 @@
+//! The handle of a running sandbox: starting, the shop floor's acts, faults, waiting, shutting down. The control API
+//! does the same over HTTP and shares the functions at the end of this file.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::any;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::control;
+use crate::delivery::Sender;
+use crate::error::{Error, ErrorKind};
+use crate::execution::Executor;
+use crate::faults::{Fault, FaultBox, Faults};
+use crate::floor::{Delivery, Floor, OpenStreams, Waits};
+use crate::http::{RefusedToken, Site, graphql};
+use crate::model::{CompletedOrder, NoteEvent, Operation, SubOperation, Webhook};
+use crate::notes::NoteSpec;
+use crate::orders::{Order, Which};
+use crate::production::{CompletionSpec, Rules};
+use crate::schema::{self, CancelMiss};
+use crate::seed::{OperationSpec, Seed, SubOperationSpec};
+use crate::webhooks::{DuplicateWebhook, Webhooks};
+use crate::wire::{Connection, FaultyListener, Wire};
+
+/// How long [`Sandbox::shutdown`] waits for its tasks.
+const SHUTDOWN: Duration = Duration::from_secs(5);
+
+/// How a sandbox behaves. The default listens on a free loopback port, takes any token, and knows the built-in seed.
+#[derive(Clone)]
+pub struct Config {
+    /// Where to listen. Port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// The token that `x-pico-api-org` must carry; `None` takes any, and none. Required when listening on an
+    /// address that other machines reach: the control API then asks for it as well.
+    pub token: Option<String>,
+    /// The operations to start with.
+    pub seed: Seed,
+    /// Complete every saved order by itself after that time.
+    pub auto_complete: Option<Duration>,
+    /// Whether an order for a product or a subassembly makes child orders.
+    pub waterfall: bool,
+    /// Whether the completions of child orders are reported as well.
+    pub child_completions: bool,
+    /// How often an event stream gets a comment, and a WebSocket a ping.
+    pub ping_interval: Duration,
+    /// How long a WebSocket client may take to send `connection_init`.
+    pub init_timeout: Duration,
+    /// How a missing or wrong token is refused.
+    pub refused_token: RefusedToken,
+    /// What a cancel answers that matches nothing cancellable.
+    pub cancel_miss: CancelMiss,
+    /// What registering a webhook under a taken id does.
+    pub duplicate_webhook: DuplicateWebhook,
+    /// How long a webhook's receiver may take to answer.
+    pub webhook_timeout: Duration,
+    /// Certificates (PEM) that deliveries over https trust besides the machine's own.
+    pub webhook_ca_pem: Option<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            token: None,
+            seed: Seed::builtin(),
+            auto_complete: None,
+            waterfall: false,
+            child_completions: false,
+            ping_interval: Duration::from_secs(12),
+            init_timeout: Duration::from_secs(3),
+            refused_token: RefusedToken::default(),
+            cancel_miss: CancelMiss::default(),
+            duplicate_webhook: DuplicateWebhook::default(),
+            webhook_timeout: Duration::from_secs(10),
+            webhook_ca_pem: None,
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // By hand, to leave the token out.
+        f.debug_struct("Config")
+            .field("listen", &self.listen)
+            .field("token", &self.token.as_ref().map(|_| "***"))
+            .field("operations", &self.seed.operations.len())
+            .field("auto_complete", &self.auto_complete)
+            .field("waterfall", &self.waterfall)
+            .field("child_completions", &self.child_completions)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A running sandbox. Dropping it ends everything at once; [`shutdown`](Sandbox::shutdown) also waits for the end.
+pub struct Sandbox {
+    addr: SocketAddr,
+    floor: Arc<Floor>,
+    faults: Arc<FaultBox>,
+    wire: Arc<Wire>,
+    webhooks: Arc<Webhooks>,
+    stop: Option<oneshot::Sender<()>>,
+    server: JoinHandle<()>,
+    finisher: JoinHandle<()>,
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox").field("addr", &self.addr).finish_non_exhaustive()
+    }
+}
+
+impl Sandbox {
+    /// Starts a sandbox on the tokio runtime this is called on.
+    ///
+    /// ```
+    /// # async fn run() -> Result<(), pico_erp_sandbox::Error> {
+    /// use pico_erp_sandbox::{Config, Sandbox};
+    ///
+    /// let sandbox = Sandbox::start(Config::default()).await?;
+    /// println!("GraphQL at {}", sandbox.endpoint());
+    /// sandbox.shutdown().await;
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(run()).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the address cannot be bound, the seed or a setting is not valid, or TLS cannot be set up.
+    pub async fn start(config: Config) -> Result<Sandbox, Error> {
+        let control_token = !config.listen.ip().is_loopback();
+        if control_token && config.token.is_none() {
+            return Err(Error::invalid(format!(
+                "token: is required to listen on {}, which other machines reach",
+                config.listen
+            )));
+        }
+        let too_short = Duration::from_millis(1);
+        for (name, value) in
+            [("ping_interval", config.ping_interval), ("webhook_timeout", config.webhook_timeout)]
+        {
+            if value < too_short {
+                return Err(Error::invalid(format!("{name}: must be at least one millisecond")));
+            }
+        }
+        let rules = Rules { waterfall: config.waterfall, child_completions: config.child_completions };
+        let floor = Arc::new(Floor::new(&config.seed, rules, config.auto_complete)?);
+        let sender = Sender::new(config.webhook_timeout, config.webhook_ca_pem.as_deref())?;
+        let webhooks = Arc::new(Webhooks::new(Arc::clone(&floor), sender, config.duplicate_webhook));
+        let schema = schema::build(Arc::clone(&floor), Arc::clone(&webhooks), config.cancel_miss);
+        let unbound = |error: std::io::Error| {
+            Error::new(ErrorKind::Io, format!("cannot listen on {}: {error}", config.listen)).caused_by(error)
+        };
+        let listener = TcpListener::bind(config.listen).await.map_err(unbound)?;
+        let addr = listener.local_addr().map_err(unbound)?;
+        let wire = Arc::new(Wire::new());
+        let faults = Arc::new(FaultBox::new(Arc::clone(&wire)));
+        let site = Arc::new(Site {
+            floor: Arc::clone(&floor),
+            executor: Executor { schema, faults: Arc::clone(&faults) },
+            faults: Arc::clone(&faults),
+            wire: Arc::clone(&wire),
+            webhooks: Arc::clone(&webhooks),
+            token: config.token,
+            control_token,
+            refused_token: config.refused_token,
+            ping_interval: config.ping_interval,
+            init_timeout: config.init_timeout,
+        });
+        let router = Router::new()
+            .route("/graphql", any(graphql))
+            .route("/graph/v2", any(graphql))
+            .merge(control::routes(&site))
+            .with_state(site)
+            .into_make_service_with_connect_info::<Connection>();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let listener = FaultyListener::new(listener, Arc::clone(&wire));
+        let server = tokio::spawn(async move {
+            let stopped = async {
+                // A dropped sender means the same as a signal.
+                let _ = stopped.await;
+            };
+            if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
+                tracing::error!(%error, "the sandbox's server ended");
+            }
+        });
+        let finisher = tokio::spawn(Arc::clone(&floor).complete_by_itself());
+        Ok(Sandbox { addr, floor, faults, wire, webhooks, stop: Some(stop), server, finisher })
+    }
+
+    /// The address it listens on.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// `http://` and the address.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// The GraphQL endpoint: [`url`](Sandbox::url) and `/graphql`.
+    pub fn endpoint(&self) -> String {
+        format!("{}/graphql", self.url())
+    }
+
+    /// Deploys an operation, or updates the one with that id; the operations stream reports it.
+    ///
+    /// # Errors
+    ///
+    /// When the id or the name is empty.
+    pub fn deploy(&self, spec: OperationSpec) -> Result<Operation, Error> {
+        deploy(&self.floor, spec).map(Arc::unwrap_or_clone)
+    }
+
+    /// Deploys that many operations at once: `op-000001`, `op-000002` and so on.
+    pub fn deploy_many(&self, count: usize) {
+        deploy_many(&self.floor, count);
+    }
+
+    /// Says that one operation contains another; the sub-operations stream reports it.
+    ///
+    /// # Errors
+    ///
+    /// When one of them does not exist, or the second contains the first already.
+    pub fn link(&self, parent_id: &str, sub_id: &str, sub_group: Option<i32>) -> Result<SubOperation, Error> {
+        let spec = SubOperationSpec {
+            parent_id: parent_id.to_owned(),
+            sub_id: sub_id.to_owned(),
+            sub_group,
+            optional: false,
+        };
+        link(&self.floor, spec).map(Arc::unwrap_or_clone)
+    }
+
+    /// Starts the work on an order, which can no longer be cancelled then. Without an operation or an index it is
+    /// the oldest order that fits.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`], naming the field that fits no open order.
+    pub fn start_order(
+        &self,
+        external_order_id: &str,
+        operation_id: Option<&str>,
+        order_index: Option<i32>,
+    ) -> Result<Order, Error> {
+        start_order(&self.floor, &Which { external_order_id, operation_id, order_index })
+    }
+
+    /// Completes an order; the streams and the webhooks report it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`], naming the field that fits no open order.
+    pub fn complete(&self, spec: CompletionSpec) -> Result<CompletedOrder, Error> {
+        complete(&self.floor, &spec).map(Arc::unwrap_or_clone)
+    }
+
+    /// Writes a note, or changes the one with that id; the notes stream reports it.
+    ///
+    /// # Errors
+    ///
+    /// When an id is given but empty.
+    pub fn add_note(&self, spec: NoteSpec) -> Result<NoteEvent, Error> {
+        add_note(&self.floor, spec).map(Arc::unwrap_or_clone)
+    }
+
+    /// Every order, in the order of saving.
+    pub fn orders(&self) -> Vec<Order> {
+        self.floor.read(|state| state.orders.all().to_vec())
+    }
+
+    /// Every completion, by time.
+    pub fn completions(&self) -> Vec<CompletedOrder> {
+        self.floor.read(|state| state.completions.iter().map(|one| one.as_ref().clone()).collect())
+    }
+
+    /// Every webhook POST that is finished.
+    pub fn deliveries(&self) -> Vec<Delivery> {
+        self.floor.read(|state| state.deliveries.clone())
+    }
+
+    /// The webhooks that are registered.
+    pub fn webhooks(&self) -> Vec<Webhook> {
+        self.webhooks.list()
+    }
+
+    /// The subscriptions that are open.
+    pub fn open_streams(&self) -> OpenStreams {
+        self.floor.open_streams()
+    }
+
+    /// How many requests the GraphQL paths have had, refused and broken ones included. A WebSocket counts once,
+    /// when it is opened.
+    pub fn requests(&self) -> u64 {
+        self.floor.requests()
+    }
+
+    /// Completes every saved order by itself after that time, those that are open already included; `None` ends it.
+    pub fn set_auto_complete(&self, delay: Option<Duration>) {
+        self.floor.change(|state| state.auto_complete = delay);
+    }
+
+    /// Sets what goes wrong from now on, in place of what was set before.
+    pub fn set_faults(&self, faults: impl Into<Faults>) {
+        self.faults.clear();
+        self.faults.add(faults.into());
+    }
+
+    /// Adds one fault to what is set.
+    pub fn add_fault(&self, fault: Fault) {
+        self.faults.add(fault.into());
+    }
+
+    /// Lets nothing go wrong any more; writes that were stalled go out.
+    pub fn clear_faults(&self) {
+        self.faults.clear();
+    }
+
+    /// Cuts all connections but those of the control API, as a power failure on the way does; returns how many.
+    pub fn cut_connections(&self) -> usize {
+        self.wire.cut()
+    }
+
+    /// Waits until all of these hold.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TimedOut`] when the deadline passes first; the message says what is missing.
+    pub async fn wait_for(&self, waits: Waits, deadline: Duration) -> Result<(), Error> {
+        self.floor.wait_for(waits, deadline).await
+    }
+
+    /// Ends the sandbox and waits, for a few seconds at most, until its connections and tasks are gone.
+    pub async fn shutdown(mut self) {
+        let mut deliveries = self.end();
+        let ended = async {
+            // An error here means that the task was aborted, which is an end as well.
+            let _ = (&mut self.server).await;
+            let _ = (&mut self.finisher).await;
+            deliveries.shutdown().await;
+            self.wire.all_closed().await;
+        };
+        if tokio::time::timeout(SHUTDOWN, ended).await.is_err() {
+            tracing::warn!("the sandbox did not end within {SHUTDOWN:?}, what is left is aborted");
+        }
+    }
+
+    fn end(&mut self) -> tokio::task::JoinSet<()> {
+        drop(self.stop.take());
+        self.wire.close();
+        self.finisher.abort();
+        self.webhooks.close()
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        drop(self.end());
+        self.server.abort();
+    }
+}
+
+pub(crate) fn deploy(floor: &Floor, spec: OperationSpec) -> Result<Arc<Operation>, Error> {
+    floor.change(|state| {
+        let now = state.clock.tick();
+        state.deploy(spec, now)
+    })
+}
+
+pub(crate) fn deploy_many(floor: &Floor, count: usize) {
+    floor.change(|state| {
+        // One time for all: the clock must not run ahead by ten seconds for ten thousand operations.
+        let now = state.clock.tick();
+        for number in 1..=count {
+            let spec = OperationSpec::new(format!("op-{number:06}"), format!("Operation {number:06}"))
+                .part(format!("PART-{number:06}"));
+            // It fails only on an empty id or name.
+            let _ = state.deploy(spec, now);
+        }
+    });
+}
+
+pub(crate) fn link(floor: &Floor, spec: SubOperationSpec) -> Result<Arc<SubOperation>, Error> {
+    floor.change(|state| state.link(spec))
+}
+
+pub(crate) fn start_order(floor: &Floor, which: &Which<'_>) -> Result<Order, Error> {
+    floor.change(|state| {
+        let number = state.start_order(which)?;
+        Ok(state.orders.get(number).clone())
+    })
+}
+
+pub(crate) fn complete(floor: &Floor, spec: &CompletionSpec) -> Result<Arc<CompletedOrder>, Error> {
+    floor.change(|state| state.complete(spec, floor.rules))
+}
+
+pub(crate) fn add_note(floor: &Floor, spec: NoteSpec) -> Result<Arc<NoteEvent>, Error> {
+    floor.change(|state| state.add_note(spec))
+}

@@ -1,0 +1,130 @@
+//! The four mutations. A refusal is a GraphQL error, never a message of success.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Object, Result, ServerError};
+
+use super::PicoSchema;
+use super::inputs::{
+    OperationOrderCancelInput, OperationOrderResult, OperationOrderSaveInput, SubscribeRequestInput,
+    SubscriptionHandle, UnsubscribeResult,
+};
+use crate::error::Error;
+use crate::floor::Floor;
+use crate::orders::{CancelSpec, SaveSpec, Saved};
+use crate::webhooks::{Registration, Webhooks};
+
+/// What a cancel answers that matches nothing cancellable. Pico's documentation does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CancelMiss {
+    /// A GraphQL error.
+    #[default]
+    Error,
+    /// Success, with the message `not found`.
+    NotFoundMessage,
+}
+
+/// The mutation root.
+pub(crate) struct Mutation {
+    pub(crate) cancel_miss: CancelMiss,
+}
+
+#[Object]
+impl Mutation {
+    /// Create the order, or update it when it is already known.
+    async fn operation_order_save(
+        &self,
+        ctx: &Context<'_>,
+        input: OperationOrderSaveInput,
+    ) -> Result<Option<OperationOrderResult>> {
+        let floor = ctx.data::<Arc<Floor>>()?;
+        let spec = SaveSpec {
+            external_order_id: input.external_order_id,
+            operation_id: input.operation_id.0,
+            order_index: input.order_index,
+            selected: input
+                .select_optional_operation_ids
+                .unwrap_or_default()
+                .into_iter()
+                .map(|id| id.0)
+                .collect(),
+        };
+        let waterfall = floor.rules.waterfall;
+        match floor.change(|state| state.save_order(spec, waterfall)) {
+            Ok(Saved::Created) => Ok(said("created")),
+            Ok(Saved::Updated) => Ok(said("updated")),
+            Err(error) => Ok(refused(ctx, error)),
+        }
+    }
+
+    /// Cancel orders that have not been started.
+    async fn operation_order_cancel(
+        &self,
+        ctx: &Context<'_>,
+        input: OperationOrderCancelInput,
+    ) -> Result<Option<OperationOrderResult>> {
+        let floor = ctx.data::<Arc<Floor>>()?;
+        let spec = CancelSpec {
+            external_order_id: input.external_order_id,
+            operation_id: input.operation_id,
+            order_index: input.order_index,
+            cancel_all: input.cancel_all.unwrap_or(false),
+        };
+        match (floor.change(|state| state.orders.cancel(&spec)), self.cancel_miss) {
+            (0, CancelMiss::Error) => Ok(refused(
+                ctx,
+                Error::not_found("no order matches that has not been started, so nothing was canceled"),
+            )),
+            (0, CancelMiss::NotFoundMessage) => Ok(said("not found")),
+            _ => Ok(said("canceled")),
+        }
+    }
+
+    /// Register a webhook.
+    async fn webhook_subscribe(
+        &self,
+        ctx: &Context<'_>,
+        input: SubscribeRequestInput,
+    ) -> Result<Option<SubscriptionHandle>> {
+        let webhooks = ctx.data::<Arc<Webhooks>>()?;
+        // Given per request rather than kept in the schema's data: the schema would own itself.
+        let schema = ctx.data::<PicoSchema>()?;
+        let registration = Registration {
+            subscription_id: input.subscription_id,
+            response_fragment: input.response_fragment,
+            webhook_url: input.webhook_url.0,
+            webhook_headers: input.webhook_headers,
+        };
+        match webhooks.subscribe(schema, registration) {
+            Ok(webhook) => Ok(Some(webhook.into())),
+            Err(error) => Ok(refused(ctx, error)),
+        }
+    }
+
+    /// Remove a webhook.
+    async fn webhook_unsubscribe(
+        &self,
+        ctx: &Context<'_>,
+        subscription_id: String,
+    ) -> Result<Option<UnsubscribeResult>> {
+        let success = ctx.data::<Arc<Webhooks>>()?.unsubscribe(&subscription_id);
+        let message = if success { "Subscription cancelled" } else { "Subscription not found" };
+        Ok(Some(UnsubscribeResult {
+            success: Some(success),
+            subscription_id: Some(subscription_id),
+            message: Some(message.to_owned()),
+        }))
+    }
+}
+
+fn said(message: &str) -> Option<OperationOrderResult> {
+    Some(OperationOrderResult { message: Some(message.to_owned()) })
+}
+
+/// Reports an error on the field and lets it be null. Returned as an `Err`, async-graphql would leave the field out
+/// of `data`; the GraphQL specification (section 6.4.4) wants a null there.
+fn refused<T>(ctx: &Context<'_>, error: Error) -> Option<T> {
+    let error = ServerError::new(error.to_string(), Some(ctx.item.pos));
+    ctx.add_error(ctx.set_error_path(error));
+    None
+}

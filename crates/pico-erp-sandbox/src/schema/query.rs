@@ -1,0 +1,67 @@
+//! The five queries. Each returns the whole list, ordered by last change or by time: no paging is documented.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Object, Result};
+
+use super::filters::{NoteEventFilter, OperationFilter, OperationOrderCompleteFilter, SubOperationFilter};
+use super::inputs::SubscriptionHandle;
+use crate::floor::Floor;
+use crate::model::{CompletedOrder, NoteEvent, Operation, SubOperation};
+use crate::webhooks::Webhooks;
+
+/// The query root.
+pub(crate) struct Query;
+
+#[Object]
+impl Query {
+    /// Products, subassemblies and processes.
+    async fn operations(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(name = "where")] filter: Option<OperationFilter>,
+    ) -> Result<Vec<Arc<Operation>>> {
+        let filter = filter.unwrap_or_default();
+        let floor = ctx.data::<Arc<Floor>>()?;
+        Ok(floor.read(|state| state.catalogue.operations(|one| filter.passes(one))))
+    }
+
+    /// Edges of the product structure.
+    async fn sub_operations(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(name = "where")] filter: Option<SubOperationFilter>,
+    ) -> Result<Vec<Arc<SubOperation>>> {
+        let filter = filter.unwrap_or_default();
+        let floor = ctx.data::<Arc<Floor>>()?;
+        Ok(floor.read(|state| state.catalogue.edges(|one| filter.passes(one))))
+    }
+
+    /// Operation orders that have completed.
+    async fn operation_order_completes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(name = "where")] filter: Option<OperationOrderCompleteFilter>,
+    ) -> Result<Vec<Arc<CompletedOrder>>> {
+        let filter = filter.unwrap_or_default();
+        let floor = ctx.data::<Arc<Floor>>()?;
+        Ok(floor.read(|state| state.completions.iter().filter(|one| filter.passes(one)).cloned().collect()))
+    }
+
+    /// Operator notes.
+    async fn note_events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(name = "where")] filter: Option<NoteEventFilter>,
+    ) -> Result<Vec<Arc<NoteEvent>>> {
+        let filter = filter.unwrap_or_default();
+        let floor = ctx.data::<Arc<Floor>>()?;
+        Ok(floor.read(|state| state.notes.iter().filter(|one| filter.passes(one)).cloned().collect()))
+    }
+
+    /// Webhook registrations currently active.
+    async fn webhook_subscriptions(&self, ctx: &Context<'_>) -> Result<Vec<SubscriptionHandle>> {
+        let webhooks = ctx.data::<Arc<Webhooks>>()?;
+        Ok(webhooks.list().into_iter().map(SubscriptionHandle::from).collect())
+    }
+}

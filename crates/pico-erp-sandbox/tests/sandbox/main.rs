@@ -1,0 +1,14 @@
+//! The sandbox from outside: what an ERP's client, a webhook receiver and a test in another language see of it. One
+//! binary for all, because each would link the whole server again.
+
+mod client;
+mod control;
+mod documented;
+mod faults;
+mod lifecycle;
+mod orders;
+mod schema;
+mod sse;
+mod token;
+mod webhooks;
+mod ws;

@@ -1,0 +1,96 @@
+//! [`Client`]: the connection to one Pico, cheap to clone, shared by all calls and streams.
+
+mod config;
+mod dns;
+mod proxy;
+mod tls;
+mod token;
+mod transport;
+
+pub use config::{
+    ApiGeneration, ClientBuilder, ENDPOINT_VARIABLE, RetryPolicy, SizeLimits, StreamPolicy, TOKEN_VARIABLE,
+};
+pub use proxy::Proxy;
+pub use token::Token;
+
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::graphql::document::OperationKind;
+use crate::graphql::{Reply, Request};
+pub(crate) use transport::Transport;
+
+/// A Pico, as this program sees it: endpoint, token and settings.
+///
+/// Clones share connections. All methods must be called inside a tokio runtime; hosts without one use
+/// [`crate::runtime`].
+#[derive(Clone)]
+pub struct Client {
+    transport: Arc<Transport>,
+}
+
+impl Client {
+    /// Starts building a client for `endpoint`, such as `https://yourcompany.picomes.com`.
+    #[must_use]
+    pub fn builder(endpoint: impl Into<String>) -> ClientBuilder {
+        ClientBuilder::new(endpoint)
+    }
+
+    /// A client with the endpoint of `PICO_API_ENDPOINT`, the token of `PICO_API_TOKEN`, and defaults.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::InvalidArgument`] naming the variable that is missing or wrong.
+    pub fn from_environment() -> Result<Self, Error> {
+        let endpoint = std::env::var(ENDPOINT_VARIABLE).map_err(|_| {
+            Error::invalid("endpoint", format!("the environment variable {ENDPOINT_VARIABLE} is not set"))
+        })?;
+        Self::builder(endpoint).token(Token::from_environment(TOKEN_VARIABLE)).build()
+    }
+
+    fn from_builder(builder: ClientBuilder) -> Result<Self, Error> {
+        Ok(Self { transport: Arc::new(Transport::new(builder)?) })
+    }
+
+    /// The URL that requests go to.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        self.transport.endpoint()
+    }
+
+    pub(crate) fn transport(&self) -> &Arc<Transport> {
+        &self.transport
+    }
+
+    /// Sends any query or mutation and returns the reply untouched, GraphQL errors included.
+    ///
+    /// Queries, and mutations marked [`Request::idempotent`], are retried as the [`RetryPolicy`] says.
+    ///
+    /// ```no_run
+    /// # async fn example(client: pico_erp::Client) -> Result<(), pico_erp::Error> {
+    /// let reply = client.execute(pico_erp::Request::new("{ operations { id name } }")).await?;
+    /// if let Some(data) = &reply.data {
+    ///     println!("{data}");
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::InvalidArgument`] when the document does not parse or is a subscription; otherwise
+    /// as the network and the server have it. GraphQL errors are no `Err` here, unless they say that the token was refused.
+    pub async fn execute(&self, request: Request) -> Result<Reply, Error> {
+        let repeatable = match request.kind()? {
+            OperationKind::Query => true,
+            OperationKind::Mutation => request.idempotent,
+            OperationKind::Subscription => {
+                return Err(Error::invalid("query", "is a subscription; open it as a stream"));
+            }
+        };
+        self.transport.call(&request, repeatable).await
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("endpoint", &self.endpoint()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,62 @@
+//! Connects an ERP to a Pico MES: lists operations, saves and cancels orders, streams completions, manages
+//! webhooks.
+//!
+//! ```no_run
+//! use pico_erp::{Client, OperationFilter, OrderCompleteFilter, OrderSave, Token};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), pico_erp::Error> {
+//!     let client = Client::builder("https://yourcompany.picomes.com")
+//!         .token(Token::from_environment("PICO_API_TOKEN"))
+//!         .build()?;
+//!     let completions = client.order_completes_stream(&OrderCompleteFilter::all())?;
+//!     for operation in client.operations(&OperationFilter::all()).await? {
+//!         println!("{:?} {}", operation.id, operation.name);
+//!     }
+//!     completions.opened().await?;
+//!     client.save_order(&OrderSave::new("op-abc-123", "ERP-ORDER-123")).await?;
+//!     while let Some(done) = completions.next().await {
+//!         println!("{}", done?.external_order_id);
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! What Pico documents of its API and what it does not is told where it matters; an assumption is called one.
+
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+mod backoff;
+mod client;
+mod error;
+mod filter;
+mod graphql;
+mod json;
+mod model;
+mod operations;
+mod orders;
+pub mod runtime;
+mod sse;
+mod subscription;
+mod webhooks;
+
+pub use backoff::Backoff;
+pub use client::{
+    ApiGeneration, Client, ClientBuilder, ENDPOINT_VARIABLE, Proxy, RetryPolicy, SizeLimits, StreamPolicy,
+    TOKEN_VARIABLE, Token,
+};
+pub use error::{Error, ErrorKind};
+pub use filter::{Filter, NoteFilter, OperationFilter, OrderCompleteFilter, SubOperationFilter};
+pub use graphql::{GraphqlError, Reply, Request};
+pub use json::Json;
+pub use model::{
+    Attribute, Model, NoteEvent, Operation, OperationSummary, OrderComplete, OrderedOperation, State,
+    SubOperation, Webhook,
+};
+pub use orders::{OrderCancel, OrderSave, OrderSaved, Units};
+pub use subscription::{Notification, StreamState, Subscription};
+pub use webhooks::{WebhookSubscribe, WebhookUnsubscribed};
+
+/// The version of this crate.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

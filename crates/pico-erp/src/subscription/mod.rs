@@ -1,0 +1,280 @@
+//! Streams: one logical subscription that outlives its connections.
+//!
+//! [`Subscription`] is what a caller holds. [`driver`] runs behind it as one tokio task and moves bytes;
+//! [`reconnect`] decides, without a clock or a socket, when to connect again and when to give up.
+
+mod driver;
+mod reconnect;
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use crate::client::Client;
+use crate::error::{Error, ErrorKind};
+use crate::filter::{Filter, NoteFilter, OperationFilter, OrderCompleteFilter, SubOperationFilter};
+use crate::graphql::Request;
+use crate::graphql::document::OperationKind;
+use crate::graphql::documents::{self, Document};
+use crate::json::Json;
+use crate::model::{Model, NoteEvent, Operation, OrderComplete, SubOperation};
+use driver::{Driver, OnComplete, Standing};
+
+/// Where a subscription stands.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum StreamState {
+    /// A connection is being made.
+    Connecting,
+    /// Events can arrive.
+    Open {
+        /// How long nothing was heard, when this is not the first connection. Events of that time are lost to
+        /// the stream, since Pico does not send them again; the queries still list them.
+        gap: Option<Duration>,
+    },
+    /// The connection was lost or could not be made; another follows.
+    Retrying {
+        /// Failures in a row.
+        failures: u32,
+        /// How long until the next try.
+        delay: Duration,
+        /// What went wrong.
+        cause: Arc<Error>,
+    },
+}
+
+/// What a stream has to tell, in order.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Notification<T> {
+    /// Something happened in the factory.
+    Event(T),
+    /// One event could not be used: it carried GraphQL errors, was malformed or too large. The stream goes on.
+    Problem(Error),
+    /// The stream's connection changed.
+    State(StreamState),
+    /// The stream has ended: by the server (`None`), or by an error that trying again cannot mend. The last.
+    Closed(Option<Error>),
+}
+
+impl<T> Notification<T> {
+    fn try_map<U>(self, map: impl FnOnce(T) -> Result<U, Error>) -> Notification<U> {
+        match self {
+            Self::Event(item) => match map(item) {
+                Ok(item) => Notification::Event(item),
+                Err(error) => Notification::Problem(error),
+            },
+            Self::Problem(error) => Notification::Problem(error),
+            Self::State(state) => Notification::State(state),
+            Self::Closed(error) => Notification::Closed(error),
+        }
+    }
+}
+
+/// A live stream of `T`. It connects again by itself for as long as it is held; dropping it ends it.
+///
+/// Methods take `&self`: several tasks may wait on one subscription, each event going to one of them.
+#[derive(Debug)]
+pub struct Subscription<T> {
+    connection: Connection,
+    item: PhantomData<fn() -> T>,
+}
+
+/// The consumer's end of the driver's channel, and the task itself, which ends with it.
+#[derive(Debug)]
+struct Connection {
+    notifications: async_channel::Receiver<Notification<Json>>,
+    task: AbortHandle,
+    standing: watch::Receiver<Standing>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl<T: Model> Subscription<T> {
+    /// The next item. `None` after the end; an `Err` that is followed by more items is a single event that
+    /// could not be used, one that is followed by `None` is what ended the stream.
+    ///
+    /// ```no_run
+    /// # async fn example(client: pico_erp::Client) -> Result<(), pico_erp::Error> {
+    /// use pico_erp::OrderCompleteFilter;
+    ///
+    /// let stream = client.order_completes_stream(&OrderCompleteFilter::all())?;
+    /// while let Some(done) = stream.next().await {
+    ///     let done = done?;
+    ///     println!("{} {:?}", done.external_order_id, done.produced_serial());
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// The kinds of [`Client::execute`], and [`ErrorKind::TooLarge`] or [`ErrorKind::Decode`] for one event.
+    pub async fn next(&self) -> Option<Result<T, Error>> {
+        loop {
+            match self.next_notification().await? {
+                Notification::Event(item) => return Some(Ok(item)),
+                Notification::Problem(error) | Notification::Closed(Some(error)) => return Some(Err(error)),
+                Notification::Closed(None) => return None,
+                Notification::State(_) => {}
+            }
+        }
+    }
+
+    /// The next notification, changes of the connection included. `None` after [`Notification::Closed`], and after
+    /// [`Subscription::close`].
+    pub async fn next_notification(&self) -> Option<Notification<T>> {
+        let notification = self.connection.notifications.recv().await.ok()?;
+        Some(notification.try_map(T::from_json))
+    }
+
+    /// Waits until the stream is open, so that nothing that happens from then on is missed: call it before you save
+    /// the order whose completion you want to see. Takes no notification away from [`Subscription::next`].
+    ///
+    /// ```no_run
+    /// # async fn example(client: pico_erp::Client) -> Result<(), pico_erp::Error> {
+    /// use pico_erp::{OrderCompleteFilter, OrderSave};
+    ///
+    /// let stream = client.order_completes_stream(&OrderCompleteFilter::all())?;
+    /// stream.opened().await?;
+    /// client.save_order(&OrderSave::new("op-abc-123", "ERP-ORDER-123")).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// What ended the stream, or [`ErrorKind::Closed`]. Failures that may pass are waited out.
+    pub async fn opened(&self) -> Result<(), Error> {
+        let mut standing = self.connection.standing.clone();
+        let settled = standing.wait_for(|standing| !matches!(standing, Standing::NotOpen)).await;
+        match settled.as_deref() {
+            // `close` ends the driver, but not at once.
+            Ok(Standing::Open) if !self.connection.notifications.is_closed() => Ok(()),
+            Ok(Standing::Closed(Some(error))) => Err(error.clone()),
+            // The driver is gone: the subscription was closed here.
+            _ => Err(Error::new(ErrorKind::Closed, "the stream has ended")),
+        }
+    }
+
+    /// Ends the stream: waiting calls return `None`, events not yet taken are dropped. Does not wait.
+    pub fn close(&self) {
+        let Connection { notifications, task, .. } = &self.connection;
+        notifications.close();
+        task.abort();
+        // What was buffered would otherwise still be handed out.
+        while notifications.try_recv().is_ok() {}
+    }
+
+    /// The same stream, giving each event's JSON as it was sent.
+    #[must_use]
+    pub fn into_json(self) -> Subscription<Json> {
+        Subscription { connection: self.connection, item: PhantomData }
+    }
+}
+
+impl Client {
+    /// Streams operations as they are created or changed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] when the filter cannot be right. Failures to connect are not errors here: they
+    /// come as notifications.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime, as all methods of a client.
+    pub fn operations_stream(&self, filter: &OperationFilter) -> Result<Subscription<Operation>, Error> {
+        self.stream(documents::OPERATIONS_STREAM, filter, *filter == OperationFilter::all())
+    }
+
+    /// Streams changes of the product structure.
+    ///
+    /// # Errors
+    /// As [`Client::operations_stream`].
+    pub fn sub_operations_stream(
+        &self,
+        filter: &SubOperationFilter,
+    ) -> Result<Subscription<SubOperation>, Error> {
+        self.stream(documents::SUB_OPERATIONS_STREAM, filter, *filter == SubOperationFilter::all())
+    }
+
+    /// Streams completed orders.
+    ///
+    /// # Errors
+    /// As [`Client::operations_stream`].
+    pub fn order_completes_stream(
+        &self,
+        filter: &OrderCompleteFilter,
+    ) -> Result<Subscription<OrderComplete>, Error> {
+        self.stream(documents::ORDER_COMPLETES_STREAM, filter, *filter == OrderCompleteFilter::all())
+    }
+
+    /// Streams operators' notes. Older Picos do not have this stream and refuse it.
+    ///
+    /// # Errors
+    /// As [`Client::operations_stream`].
+    pub fn note_events_stream(&self) -> Result<Subscription<NoteEvent>, Error> {
+        self.stream(documents::NOTE_EVENTS_STREAM, &NoteFilter, true)
+    }
+
+    /// Streams any subscription document; each item is the `data` of one result.
+    ///
+    /// A raw subscription ends when the server completes it. Pico's own four streams have no end, so the typed
+    /// ones connect again when a server completes them, as one does that shuts down in an orderly way.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] when the document does not parse or is no subscription.
+    pub fn subscribe(&self, request: &Request) -> Result<Subscription<Json>, Error> {
+        if request.kind()? != OperationKind::Subscription {
+            return Err(Error::invalid("query", "is not a subscription; send it as a call"));
+        }
+        self.spawn(request, None, None, OnComplete::Close)
+    }
+
+    fn stream<T: Model, F: Filter<T>>(
+        &self,
+        document: Document,
+        filter: &F,
+        everything: bool,
+    ) -> Result<Subscription<T>, Error> {
+        filter.check()?;
+        let request = Request::new(document.with_condition(filter.condition().as_deref()));
+        let keep: Option<driver::Keep> = (!everything).then(|| {
+            let filter = filter.clone();
+            // What does not decode is let through: the consumer is told of it.
+            Box::new(move |json: &Json| T::from_json(json.clone()).map_or(true, |item| filter.matches(&item)))
+                as _
+        });
+        self.spawn(&request, Some(document.field), keep, OnComplete::Reconnect)
+    }
+
+    fn spawn<T>(
+        &self,
+        request: &Request,
+        field: Option<&'static str>,
+        keep: Option<driver::Keep>,
+        on_complete: OnComplete,
+    ) -> Result<Subscription<T>, Error> {
+        let (standing, standing_now) = watch::channel(Standing::NotOpen);
+        let (sender, notifications) = async_channel::bounded(self.transport().stream_policy().buffer);
+        let driver = Driver {
+            transport: Arc::clone(self.transport()),
+            body: Bytes::from(request.to_body()?),
+            field,
+            keep,
+            on_complete,
+            sender,
+            standing,
+        };
+        let runtime = tokio::runtime::Handle::try_current()
+            .map_err(|_| Error::new(ErrorKind::Internal, "a stream was opened outside a tokio runtime"))?;
+        let task = runtime.spawn(driver.run()).abort_handle();
+        Ok(Subscription {
+            connection: Connection { notifications, task, standing: standing_now },
+            item: PhantomData,
+        })
+    }
+}
