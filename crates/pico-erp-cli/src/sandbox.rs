@@ -1,0 +1,43 @@
+//! `pico-erp sandbox`: a local Pico until Ctrl-C.
+
+use pico_erp_sandbox::{Config, Sandbox, Seed};
+
+use crate::args;
+use crate::calls::seconds;
+use crate::exit::Failure;
+use crate::output::{line, value};
+
+pub(crate) async fn run(arguments: args::Sandbox, token: Option<String>, json: bool) -> Result<(), Failure> {
+    let seed = match &arguments.seed {
+        None => Seed::builtin(),
+        Some(file) => Seed::from_file(file)
+            .map_err(|error| Failure::usage(format!("--seed {}: {error}", file.display())))?,
+    };
+    let auto_complete = arguments.auto_complete.map(|delay| seconds("--auto-complete", delay)).transpose()?;
+    let config = Config {
+        listen: arguments.listen,
+        token: token.clone(),
+        seed,
+        auto_complete,
+        waterfall: arguments.waterfall,
+        child_completions: arguments.waterfall,
+        ..Config::default()
+    };
+    let sandbox = Sandbox::start(config)
+        .await
+        .map_err(|error| Failure::other(format!("no sandbox at {}: {error}", arguments.listen)))?;
+    if json {
+        value(&serde_json::json!({ "endpoint": sandbox.endpoint(), "control": sandbox.url() + "/sandbox" }))?;
+    } else {
+        line(&format!("A local Pico listens at {}", sandbox.endpoint()))?;
+        line(match token {
+            Some(_) => "The token is the one you gave.",
+            None => "Any token will do.",
+        })?;
+        line(&format!("The shop floor is played over {}/sandbox; see {}/", sandbox.url(), sandbox.url()))?;
+        line("Ctrl-C ends it.")?;
+    }
+    tokio::signal::ctrl_c().await?;
+    sandbox.shutdown().await;
+    Ok(())
+}

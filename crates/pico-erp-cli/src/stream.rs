@@ -1,0 +1,82 @@
+//! `pico-erp stream`: events as JSON lines.
+
+use pico_erp::{
+    Json, Model, Notification, OperationFilter, OrderCompleteFilter, StreamState, SubOperationFilter,
+    Subscription,
+};
+
+use crate::args::{Connection, Stream, StreamName};
+use crate::calls::client;
+use crate::exit::{Failure, error_json};
+use crate::output::json_line;
+
+pub(crate) async fn run(connection: &Connection, stream: Stream) -> Result<(), Failure> {
+    let client = client(connection)?;
+    let filtered = |name: &str| match &stream.operation {
+        None => Ok(()),
+        Some(_) => Err(Failure::usage(format!("--operation does not go with the stream of {name}"))),
+    };
+    let subscription: Subscription<Json> = match stream.name {
+        StreamName::Operations => {
+            let mut filter = OperationFilter::all();
+            filter.id.clone_from(&stream.operation);
+            client.operations_stream(&filter)?.into_json()
+        }
+        StreamName::Completions => {
+            let mut filter = OrderCompleteFilter::all();
+            filter.operation_id.clone_from(&stream.operation);
+            client.order_completes_stream(&filter)?.into_json()
+        }
+        StreamName::SubOperations => {
+            filtered("sub-operations")?;
+            client.sub_operations_stream(&SubOperationFilter::all())?.into_json()
+        }
+        StreamName::Notes => {
+            filtered("notes")?;
+            client.note_events_stream()?.into_json()
+        }
+    };
+    tokio::select! {
+        result = print(&subscription, &stream) => result,
+        // Ctrl-C is the ordinary end of a stream.
+        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
+    }
+}
+
+async fn print(subscription: &Subscription<Json>, stream: &Stream) -> Result<(), Failure> {
+    let mut left = stream.count;
+    while left != Some(0) {
+        match subscription.next_notification().await {
+            Some(Notification::Event(event)) => {
+                json_line(event.raw())?;
+                left = left.map(|left| left - 1);
+            }
+            Some(Notification::Problem(error)) => complain(&error_json(&error)),
+            Some(Notification::State(state)) if stream.states => complain(&state_json(&state)),
+            Some(Notification::Closed(Some(error))) => return Err(error.into()),
+            Some(Notification::Closed(None)) | None => return Ok(()),
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn complain(line: &serde_json::Value) {
+    anstream::eprintln!("{line}");
+}
+
+fn state_json(state: &StreamState) -> serde_json::Value {
+    match state {
+        StreamState::Connecting => serde_json::json!({ "state": "connecting" }),
+        StreamState::Open { gap } => {
+            serde_json::json!({ "state": "open", "gapSeconds": gap.map(|gap| gap.as_secs_f64()) })
+        }
+        StreamState::Retrying { failures, delay, cause } => serde_json::json!({
+            "state": "retrying",
+            "failures": failures,
+            "delaySeconds": delay.as_secs_f64(),
+            "cause": error_json(cause)["error"],
+        }),
+        other => serde_json::json!({ "state": format!("{other:?}") }),
+    }
+}
