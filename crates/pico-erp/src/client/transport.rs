@@ -7,7 +7,7 @@ use std::error::Error as StdError;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use tokio::time::timeout;
 
@@ -28,6 +28,7 @@ const JSON_TYPE: HeaderValue = HeaderValue::from_static("application/json");
 /// GraphQL-over-HTTP draft, section 6.1: ask for the GraphQL media type first, and accept plain JSON.
 const REPLY_TYPES: HeaderValue =
     HeaderValue::from_static("application/graphql-response+json, application/json;q=0.9");
+const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 
 pub(crate) struct Transport {
@@ -190,10 +191,14 @@ impl Transport {
             .http
             .post(self.url.clone())
             .header(CONTENT_TYPE, JSON_TYPE)
-            .header(ACCEPT, accept)
+            .header(ACCEPT, accept.clone())
             .body(body);
         if let Some(token) = &self.token {
             request = request.header(TOKEN_HEADER, token.header().await?);
+        }
+        if accept == EVENT_STREAM {
+            // A compressor between holds events back until it has enough of them.
+            request = request.header(ACCEPT_ENCODING, IDENTITY);
         }
         if let Some(id) = last_event_id.and_then(|id| HeaderValue::from_str(id).ok()) {
             request = request.header("last-event-id", id);

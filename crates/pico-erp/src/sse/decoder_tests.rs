@@ -96,7 +96,7 @@ fn the_last_event_id_follows_the_rules() {
         ("an id without data counts too", b"id: 7\n\n", Some("7")),
         ("not before the blank line", b"id: 1\ndata: a\n", None),
         ("an empty id resets it", b"id: 1\ndata: a\n\nid\ndata: b\n\n", None),
-        ("an id with NUL is ignored", b"id: 1\ndata: a\n\nid: 2\03\ndata: b\n\n", Some("1")),
+        ("an id with NUL is ignored", b"id: 1\ndata: a\n\nid: 2\x003\ndata: b\n\n", Some("1")),
         ("the last one wins", b"id: 1\nid: 2\ndata: a\n\n", Some("2")),
     ] {
         assert_eq!(decode(&[bytes]).1.as_deref(), id, "{name}");

@@ -1,5 +1,6 @@
 //! Each way a call can fail gives its own error, one that a person at the plant can act on.
 
+use std::io::Write;
 use std::time::Duration;
 
 use crate::scripted::{Server, Step, reply};
@@ -67,6 +68,22 @@ async fn a_reply_past_the_limit_is_refused_announced_or_not() {
         assert_eq!(error.kind(), ErrorKind::TooLarge);
         assert!(error.to_string().contains("100000 bytes"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_small_body_that_unpacks_past_the_limit_is_refused() {
+    const LIMIT: usize = 1_000_000;
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    packed.write_all(&vec![b' '; 10 * LIMIT]).unwrap();
+    let packed = packed.finish().unwrap();
+    assert!(packed.len() < LIMIT / 10);
+    let head =
+        format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", packed.len());
+    let server = Server::start(vec![vec![Step::Write(head.into_bytes()), Step::Write(packed)]]).await;
+    let limits = SizeLimits { reply: LIMIT, ..SizeLimits::default() };
+    let client = client(&server.endpoint()).limits(limits).build().unwrap();
+    let error = client.operations(&OperationFilter::all()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
 }
 
 #[tokio::test]

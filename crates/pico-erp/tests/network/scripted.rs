@@ -3,6 +3,7 @@
 //! It is for what no well-behaved server does: half a body, silence, a page of HTML, one event in seven pieces.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -41,6 +42,7 @@ pub(crate) fn stream_head() -> Step {
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     requests: Arc<Mutex<Vec<String>>>,
+    written: Arc<AtomicUsize>,
     arrivals: mpsc::UnboundedReceiver<()>,
     task: JoinHandle<()>,
 }
@@ -51,16 +53,18 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&requests);
+        let written = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&written);
         let (arrived, arrivals) = mpsc::unbounded_channel();
         let task = tokio::spawn(async move {
             for number in 0.. {
                 let (stream, _) = listener.accept().await.unwrap();
                 let script = scripts[number.min(scripts.len() - 1)].clone();
-                let (seen, arrived) = (Arc::clone(&seen), arrived.clone());
-                tokio::spawn(async move { play(stream, script, &seen, &arrived).await });
+                let (seen, arrived, count) = (Arc::clone(&seen), arrived.clone(), Arc::clone(&count));
+                tokio::spawn(async move { play(stream, script, &seen, &arrived, &count).await });
             }
         });
-        Self { address, requests, arrivals, task }
+        Self { address, requests, written, arrivals, task }
     }
 
     pub(crate) fn endpoint(&self) -> String {
@@ -78,6 +82,13 @@ impl Server {
     }
 }
 
+impl Server {
+    /// How many `Write` steps the sockets have taken.
+    pub(crate) fn written(&self) -> usize {
+        self.written.load(Ordering::Relaxed)
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         self.task.abort();
@@ -89,6 +100,7 @@ async fn play(
     script: Vec<Step>,
     seen: &Mutex<Vec<String>>,
     arrived: &mpsc::UnboundedSender<()>,
+    written: &AtomicUsize,
 ) {
     stream.set_nodelay(true).unwrap();
     let Some(request) = read_request(&mut stream).await else {
@@ -96,17 +108,22 @@ async fn play(
     };
     seen.lock().unwrap().push(request);
     let _ = arrived.send(());
-    perform(&mut stream, script).await;
+    perform(&mut stream, script, written).await;
 }
 
 /// Performs the steps; an end of the script ends the connection.
-pub(crate) async fn perform(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), script: Vec<Step>) {
+pub(crate) async fn perform(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    script: Vec<Step>,
+    written: &AtomicUsize,
+) {
     for step in script {
         match step {
             Step::Write(bytes) => {
                 if stream.write_all(&bytes).await.is_err() || stream.flush().await.is_err() {
                     return;
                 }
+                written.fetch_add(1, Ordering::Relaxed);
             }
             Step::Close => break,
             Step::Silence => {

@@ -252,14 +252,27 @@ async fn lists_are_taken_apart_and_filters_are_kept_even_if_the_server_ignores_t
 #[tokio::test]
 async fn a_consumer_that_is_behind_stops_the_reading_and_loses_nothing() {
     const EVENTS: usize = 20_000;
-    // Far more than the buffers of both sockets hold, so the server cannot get rid of it while nobody reads.
+    // 24 MB in all: more than the buffers of both sockets hold, so the server can get rid of it only if it is read.
     let padding = " ".repeat(1000);
-    let all: String =
-        (0..EVENTS).map(|n| format!("data: {}{padding}\n\n", completion(&n.to_string()))).collect();
-    let server = Server::start(vec![vec![stream_head(), Step::Write(all.into_bytes()), Step::Silence]]).await;
+    let events =
+        (0..EVENTS).map(|n| Step::Write(format!("data: {}{padding}\n\n", completion(&n.to_string())).into()));
+    let script = [stream_head()].into_iter().chain(events).chain([Step::Silence]).collect();
+    let server = Server::start(vec![script]).await;
     let stream = client(&server, StreamPolicy { buffer: 4, ..policy() })
         .order_completes_stream(&OrderCompleteFilter::all())
         .unwrap();
+    within(stream.opened()).await.unwrap();
+
+    // On this single-threaded runtime every task that can move does so while we yield.
+    let mut idle_rounds = 0;
+    let mut before = 0;
+    while idle_rounds < 1000 {
+        tokio::task::yield_now().await;
+        idle_rounds = if server.written() == before { idle_rounds + 1 } else { 0 };
+        before = server.written();
+    }
+    assert!(before < EVENTS, "the server got rid of all {before} events though nobody took one");
+
     for number in 0..EVENTS {
         let done = within(stream.next()).await.unwrap().unwrap();
         assert_eq!(done.external_order_id, number.to_string());

@@ -1,6 +1,7 @@
 //! TLS: who is trusted, who is not, and what is said about it.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use pico_erp::{Client, ClientBuilder, ErrorKind, OperationFilter, Proxy, RetryPolicy, Token};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -70,7 +71,7 @@ async fn serve(identity: Identity, clients: Option<&Authority>) -> u16 {
             };
             if read_request(&mut stream).await.is_some() {
                 let body = r#"{"data":{"operations":[]}}"#;
-                perform(&mut stream, reply("200 OK", "application/json", body)).await;
+                perform(&mut stream, reply("200 OK", "application/json", body), &AtomicUsize::new(0)).await;
             }
         }
     });
