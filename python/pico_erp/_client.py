@@ -1,0 +1,151 @@
+"""``Client``: the calls of the native half, and the streams as subscriptions."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Callable, Mapping, Optional, Type
+
+from ._errors import Error
+from ._native import BaseClient, Json, NoteEvent, Operation, OrderComplete, SubOperation
+from ._subscription import StreamState, Subscription
+
+
+class Client(BaseClient):
+    """A Pico, as this program sees it: endpoint, token and settings. Threads may share one.
+
+    ``endpoint`` such as ``"https://yourcompany.picomes.com"``; default: the variable PICO_API_ENDPOINT.
+    ``token`` as Pico issued it; default: the variable PICO_API_TOKEN. Or ``token_provider``, a callable that returns
+    the token and is asked before every request, on a thread of its own.
+    ``generation`` "G2" or "G3" decides the path where the endpoint has none.
+
+    Times are in seconds. ``connect_timeout`` for a connection, ``request_timeout`` for one try of a call;
+    ``max_attempts`` tries in all, with waits growing from ``backoff`` to ``backoff_max``. A stream with no sign of life
+    for ``idle_timeout`` is connected again, with waits growing from ``reconnect_backoff`` to ``reconnect_backoff_max``.
+
+    ``proxy`` is a URL, "" for none, or None for what HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY say; ``no_proxy``
+    goes with a URL. ``extra_ca``, ``client_cert`` and ``client_key`` are PEM text, PEM bytes, or a path.
+    ``max_reply_bytes`` and ``max_event_bytes`` limit what a server may send; ``stream_buffer`` is how many events
+    may wait before the socket is no longer read.
+
+    Raises InvalidArgumentError naming the setting that is wrong. Nothing is sent and no thread is started until
+    the first call. All calls raise exceptions derived from ``pico_erp.Error``, and ForkedError in a process that
+    was forked after the first call.
+    """
+
+    def completions(
+        self,
+        operation_id: Optional[str] = None,
+        external_order_id: Optional[str] = None,
+        order_index: Optional[int] = None,
+        *,
+        callback: Optional[Callable[[OrderComplete], object]] = None,
+        on_problem: Optional[Callable[[Error], object]] = None,
+        on_error: Optional[Callable[[BaseException], object]] = None,
+        on_state: Optional[Callable[[StreamState], object]] = None,
+    ) -> Subscription[OrderComplete]:
+        """Streams completed orders, all of them or those that fit. See ``Subscription``.
+
+        Failures to connect are not raised here: the stream tries again, and tells ``on_state``.
+        """
+        return Subscription(
+            lambda: self._completions(operation_id, external_order_id, order_index),
+            name="completions",
+            callback=callback,
+            on_problem=on_problem,
+            on_error=on_error,
+            on_state=on_state,
+        )
+
+    def operations_stream(
+        self,
+        id: Optional[str] = None,
+        external_id: Optional[str] = None,
+        external_revision: Optional[str] = None,
+        *,
+        callback: Optional[Callable[[Operation], object]] = None,
+        on_problem: Optional[Callable[[Error], object]] = None,
+        on_error: Optional[Callable[[BaseException], object]] = None,
+        on_state: Optional[Callable[[StreamState], object]] = None,
+    ) -> Subscription[Operation]:
+        """Streams operations as they are created or changed."""
+        return Subscription(
+            lambda: self._operations_stream(id, external_id, external_revision),
+            name="operations",
+            callback=callback,
+            on_problem=on_problem,
+            on_error=on_error,
+            on_state=on_state,
+        )
+
+    def sub_operations_stream(
+        self,
+        parent_id: Optional[str] = None,
+        sub_id: Optional[str] = None,
+        *,
+        callback: Optional[Callable[[SubOperation], object]] = None,
+        on_problem: Optional[Callable[[Error], object]] = None,
+        on_error: Optional[Callable[[BaseException], object]] = None,
+        on_state: Optional[Callable[[StreamState], object]] = None,
+    ) -> Subscription[SubOperation]:
+        """Streams changes of the product structure."""
+        return Subscription(
+            lambda: self._sub_operations_stream(parent_id, sub_id),
+            name="sub-operations",
+            callback=callback,
+            on_problem=on_problem,
+            on_error=on_error,
+            on_state=on_state,
+        )
+
+    def note_events_stream(
+        self,
+        *,
+        callback: Optional[Callable[[NoteEvent], object]] = None,
+        on_problem: Optional[Callable[[Error], object]] = None,
+        on_error: Optional[Callable[[BaseException], object]] = None,
+        on_state: Optional[Callable[[StreamState], object]] = None,
+    ) -> Subscription[NoteEvent]:
+        """Streams operators' notes. Older Picos do not have this stream and refuse it with GraphQLError."""
+        return Subscription(
+            lambda: self._note_events_stream(),
+            name="note events",
+            callback=callback,
+            on_problem=on_problem,
+            on_error=on_error,
+            on_state=on_state,
+        )
+
+    def subscribe(
+        self,
+        query: str,
+        variables: Optional[Mapping[str, Any]] = None,
+        operation_name: Optional[str] = None,
+        *,
+        callback: Optional[Callable[[Json], object]] = None,
+        on_problem: Optional[Callable[[Error], object]] = None,
+        on_error: Optional[Callable[[BaseException], object]] = None,
+        on_state: Optional[Callable[[StreamState], object]] = None,
+    ) -> Subscription[Json]:
+        """Streams any subscription document; each item is the ``data`` of one result.
+
+        It ends when the server completes it, unlike the typed streams, which have no end.
+        """
+        return Subscription(
+            lambda: self._subscribe(query, variables, operation_name),
+            name="subscription",
+            callback=callback,
+            on_problem=on_problem,
+            on_error=on_error,
+            on_state=on_state,
+        )
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(
+        self,
+        exc_type: Optional[Type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.close()

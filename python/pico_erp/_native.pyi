@@ -1,0 +1,637 @@
+"""The native half of pico_erp. Import from ``pico_erp`` instead.
+
+Every call raises exceptions derived from ``pico_erp.Error``: InvalidArgumentError before anything is sent;
+TimeoutError, NetworkError, HttpStatusError, AuthenticationError, RateLimitedError, NotJsonError, TooLargeError,
+DecodeError and GraphQLError as the network and the server have it; ClosedError after ``close()``; ForkedError in a
+process that was forked after the first call. ``timeout`` is in seconds for the whole call, retries included; None
+leaves it to the client's settings.
+"""
+
+from datetime import datetime
+from os import PathLike
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    List,
+    Literal,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+    final,
+    type_check_only,
+)
+
+from typing_extensions import Self, disjoint_base
+
+__all__ = [
+    "Attribute",
+    "BaseClient",
+    "BaseSandbox",
+    "Json",
+    "NoteEvent",
+    "Operation",
+    "OperationSummary",
+    "OrderComplete",
+    "OrderedOperation",
+    "Reply",
+    "State",
+    "Stream",
+    "SubOperation",
+    "Webhook",
+    "WebhookUnsubscribed",
+    "__version__",
+    "end_waits",
+]
+
+__version__: str
+
+def end_waits() -> None:
+    """Ends all waits of other threads with CancelledError, for good, and waits for these threads to have come back.
+
+    Registered with ``atexit`` by the package; of no use to others.
+    """
+
+@disjoint_base
+class BaseClient:
+    """The calls of a client. Not for direct use: see pico_erp.Client."""
+
+    def __new__(
+        cls,
+        endpoint: Optional[str] = None,
+        token: Optional[str] = None,
+        *,
+        token_provider: Optional[Callable[[], str]] = None,
+        generation: Literal["G2", "G3"] = "G2",
+        connect_timeout: float = 10.0,
+        request_timeout: float = 30.0,
+        max_attempts: int = 4,
+        backoff: float = 0.2,
+        backoff_max: float = 10.0,
+        idle_timeout: float = 300.0,
+        reconnect_backoff: float = 1.0,
+        reconnect_backoff_max: float = 60.0,
+        proxy: Optional[str] = None,
+        no_proxy: Union[str, Sequence[str], None] = None,
+        extra_ca: Union[str, bytes, PathLike[str], None] = None,
+        client_cert: Union[str, bytes, PathLike[str], None] = None,
+        client_key: Union[str, bytes, PathLike[str], None] = None,
+        headers: Optional[Dict[str, str]] = None,
+        user_agent: Optional[str] = None,
+        max_reply_bytes: int = 67108864,
+        max_event_bytes: int = 8388608,
+        stream_buffer: int = 256,
+    ) -> Self: ...
+    @property
+    def endpoint(self) -> str:
+        """The URL that requests go to."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether close() was called."""
+
+    def close(self) -> None:
+        """Closes the streams, ends the calls that wait with ClosedError, and refuses new ones. May be called again."""
+
+    def operations(
+        self,
+        id: Optional[str] = None,
+        external_id: Optional[str] = None,
+        external_revision: Optional[str] = None,
+        timeout: Optional[float] = None,
+    ) -> List[Operation]:
+        """Lists what can be built. Pico has no paging, so this is the whole list."""
+
+    def sub_operations(
+        self,
+        parent_id: Optional[str] = None,
+        sub_id: Optional[str] = None,
+        timeout: Optional[float] = None,
+    ) -> List[SubOperation]:
+        """Lists the edges of the product structure."""
+
+    def order_completes(
+        self,
+        operation_id: Optional[str] = None,
+        external_order_id: Optional[str] = None,
+        order_index: Optional[int] = None,
+        timeout: Optional[float] = None,
+    ) -> List[OrderComplete]:
+        """Lists completed orders. This is how a completion is found again that no stream delivered."""
+
+    def webhooks(self, timeout: Optional[float] = None) -> List[Webhook]:
+        """Lists the registered webhooks."""
+
+    def save_order(
+        self,
+        operation_id: str,
+        external_order_id: str,
+        order_index: int = 0,
+        select_optional_operation_ids: Sequence[str] = (),
+        timeout: Optional[float] = None,
+    ) -> str:
+        """Saves an order: creates it, or updates it when Pico knows the same three ids.
+
+        Returns "created" or "updated", or whatever else the server said. Retried where a passing cause is to blame:
+        repeating it does no harm.
+        """
+
+    def cancel_order(
+        self,
+        operation_id: str,
+        external_order_id: str,
+        order_index: Optional[int] = None,
+        cancel_all: bool = False,
+        timeout: Optional[float] = None,
+    ) -> str:
+        """Cancels one unit of an order (``order_index``), or all of them (``cancel_all=True``), unless work has begun.
+
+        Returns what the server said ("canceled"). Never retried once it may have reached the server. Raises
+        InvalidArgumentError unless exactly one of the two is given.
+        """
+
+    def webhook_subscribe(
+        self,
+        subscription_id: str,
+        response_fragment: str,
+        webhook_url: str,
+        webhook_headers: Optional[Dict[str, str]] = None,
+        timeout: Optional[float] = None,
+    ) -> Webhook:
+        """Registers a webhook: Pico then posts the fragment's fields to the URL, once for each event."""
+
+    def webhook_unsubscribe(
+        self, subscription_id: str, timeout: Optional[float] = None
+    ) -> WebhookUnsubscribed:
+        """Removes a webhook. An id that is not known is no error: see ``success`` of the result."""
+
+    def execute(
+        self,
+        query: str,
+        variables: Optional[Mapping[str, Any]] = None,
+        operation_name: Optional[str] = None,
+        idempotent: bool = False,
+        timeout: Optional[float] = None,
+    ) -> Reply:
+        """Sends any query or mutation and returns the reply untouched, GraphQL errors included.
+
+        Queries are retried, mutations only with ``idempotent=True``.
+        """
+
+    def _operations_stream(
+        self, id: Optional[str], external_id: Optional[str], external_revision: Optional[str]
+    ) -> Stream: ...
+    def _sub_operations_stream(self, parent_id: Optional[str], sub_id: Optional[str]) -> Stream: ...
+    def _completions(
+        self,
+        operation_id: Optional[str],
+        external_order_id: Optional[str],
+        order_index: Optional[int],
+    ) -> Stream: ...
+    def _note_events_stream(self) -> Stream: ...
+    def _subscribe(
+        self,
+        query: str,
+        variables: Optional[Mapping[str, Any]],
+        operation_name: Optional[str],
+    ) -> Stream: ...
+
+@disjoint_base
+class BaseSandbox:
+    """A local Pico. Not for direct use: see pico_erp.Sandbox."""
+
+    def __new__(
+        cls,
+        token: Optional[str] = None,
+        seed: Optional[str] = None,
+        auto_complete: Optional[float] = None,
+        waterfall: bool = False,
+        child_completions: bool = False,
+        ping_interval: float = 12.0,
+    ) -> Self: ...
+    @property
+    def url(self) -> str:
+        """``http://`` and the address it listens on."""
+
+    @property
+    def endpoint(self) -> str:
+        """The GraphQL endpoint."""
+
+    @property
+    def token(self) -> Optional[str]:
+        """The token it asks for; None when it takes any."""
+
+    def close(self) -> None:
+        """Ends it and waits for its connections to be gone. May be called again."""
+
+    def deploy(
+        self,
+        id: str,
+        name: str,
+        external_id: Optional[str] = None,
+        external_revision: Optional[str] = None,
+        consumes: Optional[Sequence[Tuple[str, str]]] = None,
+    ) -> Operation:
+        """Deploys an operation, or updates the one with that id; the operations stream reports it.
+
+        ``consumes`` are slots for the serials of parts: pairs of the slot's id and the part number.
+        """
+
+    def deploy_many(self, count: int) -> None:
+        """Deploys that many operations at once: op-000001, op-000002 and so on."""
+
+    def link(self, parent_id: str, sub_id: str, sub_group: Optional[int] = None) -> SubOperation:
+        """Says that one operation contains another; the sub-operations stream reports it."""
+
+    def start_order(
+        self,
+        external_order_id: str,
+        operation_id: Optional[str] = None,
+        order_index: Optional[int] = None,
+    ) -> None:
+        """Starts the work on an order, which can no longer be cancelled then."""
+
+    def complete(
+        self,
+        external_order_id: str,
+        operation_id: Optional[str] = None,
+        order_index: Optional[int] = None,
+        produced_serial: Optional[str] = None,
+        consumed_serials: Optional[Dict[str, str]] = None,
+    ) -> OrderComplete:
+        """Completes an order; the streams and the webhooks report it. Serials that are not given are made up.
+
+        ``consumed_serials`` maps the id or part number of a slot to the serial that was built in. Raises
+        InvalidArgumentError when no open order fits.
+        """
+
+    def add_note(self, text: str) -> NoteEvent:
+        """Writes an operator's note; the notes stream reports it."""
+
+    def orders(self) -> List[Dict[str, Any]]:
+        """Every order in the order of saving, as dicts."""
+
+    def completions(self) -> List[OrderComplete]:
+        """Every completion, by time."""
+
+    def deliveries(self) -> List[Dict[str, Any]]:
+        """Every webhook POST that is finished, as dicts."""
+
+    def requests(self) -> int:
+        """How many requests the GraphQL path has had."""
+
+    def add_fault(
+        self,
+        kind: Literal[
+            "split",
+            "stall",
+            "delay",
+            "status",
+            "html",
+            "hang",
+            "cut_body",
+            "huge_body",
+            "malformed_json",
+            "malformed_event",
+            "huge_event",
+            "refuse_batch",
+        ],
+        *,
+        times: Optional[int] = None,
+        lasting: Optional[float] = None,
+        status: Optional[int] = None,
+        retry_after: Optional[int] = None,
+        seconds: Optional[float] = None,
+        size: Optional[int] = None,
+    ) -> None:
+        """Adds something that goes wrong from now on, ``times`` times or for ``lasting`` seconds, or until
+        clear_faults().
+
+        "split" cuts what is sent into pieces of ``size`` bytes, "delay" waits ``seconds`` before each answer, "status"
+        answers with ``status`` and ``retry_after`` seconds, "huge_body" and "huge_event" send ``size`` bytes.
+        """
+
+    def clear_faults(self) -> None:
+        """Lets nothing go wrong any more."""
+
+    def cut_connections(self) -> int:
+        """Cuts all connections; returns how many."""
+
+    def wait_for(
+        self,
+        *,
+        streams: int = 0,
+        deliveries: int = 0,
+        completions: int = 0,
+        orders: int = 0,
+        timeout: float = 5.0,
+    ) -> None:
+        """Waits until at least so many streams are open, and deliveries, completions and orders have been.
+
+        Raises TimeoutError after ``timeout`` seconds, saying what is missing.
+        """
+
+@final
+class Stream:
+    """A live stream, as the Python half sees it. Not for direct use: see pico_erp.Subscription."""
+
+    def next(self, timeout: Optional[float] = None) -> Optional[Tuple[str, Any]]:
+        """Waits for the next notification: ("event", object), ("problem", exception), ("state", (name, gap, failures,
+        delay, cause)) or ("closed", exception or None). None after the end and after close().
+
+        Raises TimeoutError after ``timeout`` seconds.
+        """
+
+    def opened(self, timeout: Optional[float] = None) -> None:
+        """Waits until the stream is open, and takes no notification away from next().
+
+        Raises TimeoutError after ``timeout`` seconds, ClosedError when the stream has ended without an error, and what
+        ended it otherwise.
+        """
+
+    def close(self) -> None:
+        """Ends the stream; a next() that waits returns None. Does not wait, and does nothing in a forked child."""
+
+@final
+class Reply:
+    """What a GraphQL server answered to Client.execute, untouched."""
+
+    @property
+    def data(self) -> Any:
+        """``data``, decoded; None when it was missing or null."""
+
+    @property
+    def errors(self) -> Tuple[Any, ...]:
+        """The entries of ``errors``, decoded; empty when all went well."""
+
+    @property
+    def extensions(self) -> Any:
+        """``extensions``, decoded; None when it was missing or null."""
+
+    @property
+    def http_status(self) -> Optional[int]:
+        """The HTTP status."""
+
+    @property
+    def raw(self) -> str:
+        """The whole reply as it was sent."""
+
+    def raise_for_errors(self) -> None:
+        """Raises what the errors mean (GraphQLError or AuthenticationError), when there are any."""
+
+@final
+class WebhookUnsubscribed:
+    """What Client.webhook_unsubscribe did."""
+
+    @property
+    def success(self) -> bool:
+        """Whether there was such a registration."""
+
+    @property
+    def subscription_id(self) -> Optional[str]:
+        """The id it had."""
+
+    @property
+    def message(self) -> Optional[str]:
+        """What the server said."""
+
+@type_check_only
+class _Object:
+    """What all of Pico's objects have in common. They are frozen, and equal when their JSON means the same."""
+
+    @property
+    def raw(self) -> str:
+        """The JSON text exactly as it was sent."""
+
+    @classmethod
+    def from_json(cls, text: Union[str, bytes]) -> Self:
+        """Decodes JSON as Pico sends it, such as the body of a webhook.
+
+        Raises DecodeError when it is not JSON or a field does not fit.
+        """
+
+    def to_dict(self) -> Any:
+        """The JSON decoded, with all fields that were sent, under their names in the API."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __reduce__(self) -> Tuple[Any, Tuple[str]]: ...
+
+@final
+class Attribute(_Object):
+    """A serial, or on an Operation the slot for one."""
+
+    @property
+    def id(self) -> Optional[str]:
+        """Pico's identifier of the attribute."""
+
+    @property
+    def external_id(self) -> Optional[str]:
+        """The component's part number."""
+
+    @property
+    def value(self) -> Optional[str]:
+        """The serial; None on an operation, where it is not captured yet."""
+
+@final
+class OrderedOperation(_Object):
+    """The operation as a completion names it."""
+
+    @property
+    def id(self) -> Optional[str]:
+        """Pico's identifier."""
+
+    @property
+    def external_id(self) -> Optional[str]:
+        """The part number."""
+
+    @property
+    def external_revision(self) -> Optional[str]:
+        """The revision."""
+
+    @property
+    def name(self) -> Optional[str]:
+        """The display name."""
+
+@final
+class OperationSummary(_Object):
+    """How the build went."""
+
+    @property
+    def started_at(self) -> Optional[datetime]:
+        """When the first process was started (UTC)."""
+
+    @property
+    def consumed_serials(self) -> Tuple[Attribute, ...]:
+        """The serials of the parts that were built in."""
+
+@final
+class State(_Object):
+    """Where the build ended."""
+
+    @property
+    def produced_serial(self) -> Optional[str]:
+        """The serial of the finished unit, when one was captured."""
+
+@final
+class Operation(_Object):
+    """A product, a subassembly or a process: anything that can be ordered."""
+
+    @property
+    def id(self) -> Optional[str]:
+        """Pico's identifier; what orders are saved with."""
+
+    @property
+    def external_id(self) -> Optional[str]:
+        """The part number."""
+
+    @property
+    def external_revision(self) -> Optional[str]:
+        """The revision."""
+
+    @property
+    def name(self) -> str:
+        """The display name."""
+
+    @property
+    def template_id(self) -> Optional[str]:
+        """The template it was made from."""
+
+    @property
+    def variant_name(self) -> Optional[str]:
+        """The variant of the template."""
+
+    @property
+    def consumed_serials(self) -> Tuple[Attribute, ...]:
+        """The serialised parts that the build needs."""
+
+    @property
+    def updated_at(self) -> datetime:
+        """When it was last changed (UTC)."""
+
+    @property
+    def archived_at(self) -> Optional[datetime]:
+        """When it was archived (UTC); None while it is in use."""
+
+@final
+class SubOperation(_Object):
+    """One edge of the product structure, from a parent operation to a child operation."""
+
+    @property
+    def parent_id(self) -> Optional[str]:
+        """The parent's Operation.id."""
+
+    @property
+    def sub_id(self) -> Optional[str]:
+        """The child's Operation.id."""
+
+    @property
+    def sub_group(self) -> Optional[str]:
+        """The routing group, as text. Pico does not say what it means: compare it, and no more."""
+
+    @property
+    def updated_at(self) -> Optional[datetime]:
+        """When the edge was last changed (UTC)."""
+
+@final
+class OrderComplete(_Object):
+    """A completed operation order (Pico's OperationOrderComplete)."""
+
+    @property
+    def external_order_id(self) -> str:
+        """The ERP's order id."""
+
+    @property
+    def operation(self) -> Optional[OrderedOperation]:
+        """What was completed. With child orders switched on in Pico this may be a part of what was ordered."""
+
+    @property
+    def order_index(self) -> Optional[int]:
+        """Which unit of the order, from 0."""
+
+    @property
+    def at(self) -> datetime:
+        """When it was completed (UTC)."""
+
+    @property
+    def operation_summary(self) -> Optional[OperationSummary]:
+        """How the build went."""
+
+    @property
+    def end_state(self) -> Optional[State]:
+        """Where the build ended."""
+
+    @property
+    def produced_serial(self) -> Optional[str]:
+        """The serial of the finished unit, when one was captured: end_state.produced_serial."""
+
+    @property
+    def operation_id(self) -> Optional[str]:
+        """The id of the operation that was completed: operation.id."""
+
+@final
+class Webhook(_Object):
+    """One webhook registration (Pico's SubscriptionHandle). Pico never gives back the headers."""
+
+    @property
+    def subscription_id(self) -> Optional[str]:
+        """The id the caller chose."""
+
+    @property
+    def response_fragment(self) -> Optional[str]:
+        """The fragment that picks the stream and the fields of the payload."""
+
+    @property
+    def webhook_url(self) -> Optional[str]:
+        """Where Pico posts to."""
+
+    @property
+    def created_at(self) -> Optional[datetime]:
+        """When it was registered (UTC)."""
+
+    @property
+    def last_event_at(self) -> Optional[datetime]:
+        """When Pico last had an event for it (UTC)."""
+
+@final
+class NoteEvent(_Object):
+    """An operator's note that is new or was changed. Only newer Picos (generation G3) have them."""
+
+    @property
+    def seq(self) -> int:
+        """A running number."""
+
+    @property
+    def at(self) -> datetime:
+        """When the note was made (UTC)."""
+
+    @property
+    def id(self) -> Optional[str]:
+        """The note's id."""
+
+    @property
+    def external_id(self) -> Optional[str]:
+        """The note's id in an outside ticket system."""
+
+    @property
+    def text(self) -> Optional[str]:
+        """What the operator wrote."""
+
+    @property
+    def metadata(self) -> Optional[str]:
+        """Further detail as JSON text, in a form Pico does not describe."""
+
+    @property
+    def images(self) -> Tuple[str, ...]:
+        """URL paths of pictures."""
+
+    @property
+    def event_type(self) -> Optional[str]:
+        """Whether it is new or changed; Pico does not list the values."""
+
+@final
+class Json(_Object):
+    """Any JSON value, such as the data of one event of a raw subscription."""

@@ -1,0 +1,43 @@
+"""What happens when the interpreter ends: open subscriptions are closed and waiting threads called back.
+
+A thread that came back from a wait after the end would hang for ever, so this runs while it still can: from
+``atexit``, before the interpreter is taken apart.
+"""
+
+from __future__ import annotations
+
+import atexit
+import time
+import weakref
+from typing import Protocol
+
+from ._native import end_waits
+
+_JOIN_SECONDS = 2.0
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+    def join(self, timeout: float) -> bool: ...
+
+
+_open: "weakref.WeakSet[_Closable]" = weakref.WeakSet()
+
+
+def closed_at_exit(subscription: _Closable) -> None:
+    """Has ``subscription`` closed at the end of the interpreter, if it is still there."""
+    _open.add(subscription)
+
+
+def _close_all() -> None:
+    subscriptions = list(_open)
+    for subscription in subscriptions:
+        subscription.close()
+    end_waits()
+    deadline = time.monotonic() + _JOIN_SECONDS
+    for subscription in subscriptions:
+        subscription.join(max(0.0, deadline - time.monotonic()))
+
+
+atexit.register(_close_all)

@@ -1,0 +1,483 @@
+//! [`BaseClient`]: the calls. The Python half derives `pico_erp.Client` from it and adds the streams' wrappers.
+
+use std::collections::{BTreeMap, HashMap};
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use pico_erp::runtime::{self, Cancel};
+use pico_erp::{
+    Client, Error, Json, OperationFilter, OrderCancel, OrderCompleteFilter, OrderSave, Request,
+    SubOperationFilter, Subscription, Units, WebhookSubscribe,
+};
+use pyo3::prelude::*;
+
+use crate::error::{closed, invalid, raise};
+use crate::json::{Reply, dumps};
+use crate::model::{self, JsonValue, NoteEvent, Operation, OrderComplete, SubOperation, Webhook};
+use crate::settings::{Pem, Settings, Texts, limit, order_index};
+use crate::stream::{Make, Stream};
+use crate::wait::wait;
+
+/// The calls of a client. Not for direct use: see pico_erp.Client.
+#[pyclass(module = "pico_erp._native", subclass, frozen)]
+pub(crate) struct BaseClient {
+    /// `None` once closed.
+    client: Mutex<Option<Client>>,
+    endpoint: String,
+    closing: Cancel,
+    /// The streams that may still be open; closing the client closes them.
+    streams: Mutex<Vec<Weak<Subscription<Json>>>>,
+}
+
+/// What Client.webhook_unsubscribe did.
+#[pyclass(module = "pico_erp", frozen, get_all)]
+pub(crate) struct WebhookUnsubscribed {
+    /// Whether there was such a registration.
+    success: bool,
+    /// The id it had.
+    subscription_id: Option<String>,
+    /// What the server said.
+    message: Option<String>,
+}
+
+#[pymethods]
+impl WebhookUnsubscribed {
+    fn __repr__(&self) -> String {
+        let text =
+            |text: &Option<String>| text.as_ref().map_or("None".to_owned(), |text| format!("{text:?}"));
+        format!(
+            "WebhookUnsubscribed(success={}, subscription_id={}, message={})",
+            if self.success { "True" } else { "False" },
+            text(&self.subscription_id),
+            text(&self.message)
+        )
+    }
+}
+
+impl Drop for BaseClient {
+    fn drop(&mut self) {
+        // In a forked child the locks inside may be held by threads that are not there: leak rather than hang.
+        if runtime::check_process().is_err() {
+            mem::forget(self.client.get_mut().map(Option::take));
+        }
+    }
+}
+
+impl BaseClient {
+    fn slot(&self) -> MutexGuard<'_, Option<Client>> {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The core's client, unless this one is closed or the process was forked.
+    fn core(&self) -> Result<Client, Error> {
+        runtime::check_process()?;
+        self.slot().clone().ok_or_else(|| closed("client"))
+    }
+
+    fn call<T: Send, F>(
+        &self,
+        py: Python<'_>,
+        timeout: Option<f64>,
+        future: impl FnOnce(Client) -> F,
+    ) -> PyResult<T>
+    where
+        F: Future<Output = Result<T, Error>> + Send,
+    {
+        let prepared = self.core().and_then(|client| Ok((client, limit("timeout", timeout)?)));
+        let (client, limit) = prepared.map_err(|error| raise(py, &error))?;
+        wait(py, limit, Some(&self.closing), future(client))
+    }
+
+    fn open<T: pico_erp::Model>(
+        &self,
+        py: Python<'_>,
+        make: Make,
+        open: impl FnOnce(&Client) -> Result<Subscription<T>, Error>,
+    ) -> PyResult<Stream> {
+        let opened = self.core().and_then(|client| {
+            let _context = runtime::handle()?.enter();
+            open(&client)
+        });
+        let subscription = opened.map_err(|error| raise(py, &error))?;
+        let subscription = Arc::new(subscription.into_json());
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        streams.retain(|stream| stream.strong_count() > 0);
+        streams.push(Arc::downgrade(&subscription));
+        Ok(Stream::new(subscription, make))
+    }
+}
+
+#[pymethods]
+impl BaseClient {
+    #[new]
+    #[pyo3(signature = (
+        endpoint=None, token=None, *, token_provider=None, generation="G2".to_owned(), connect_timeout=10.0,
+        request_timeout=30.0, max_attempts=4, backoff=0.2, backoff_max=10.0, idle_timeout=300.0,
+        reconnect_backoff=1.0, reconnect_backoff_max=60.0, proxy=None, no_proxy=None, extra_ca=None,
+        client_cert=None, client_key=None, headers=None, user_agent=None, max_reply_bytes=64 << 20,
+        max_event_bytes=8 << 20, stream_buffer=256
+    ), text_signature = "(endpoint=None, token=None, *, token_provider=None, generation='G2', connect_timeout=10.0, \
+        request_timeout=30.0, max_attempts=4, backoff=0.2, backoff_max=10.0, idle_timeout=300.0, \
+        reconnect_backoff=1.0, reconnect_backoff_max=60.0, proxy=None, no_proxy=None, extra_ca=None, \
+        client_cert=None, client_key=None, headers=None, user_agent=None, max_reply_bytes=67108864, \
+        max_event_bytes=8388608, stream_buffer=256)")]
+    #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments are its builder")]
+    fn new(
+        py: Python<'_>,
+        endpoint: Option<String>,
+        token: Option<String>,
+        token_provider: Option<Py<PyAny>>,
+        generation: String,
+        connect_timeout: f64,
+        request_timeout: f64,
+        max_attempts: i64,
+        backoff: f64,
+        backoff_max: f64,
+        idle_timeout: f64,
+        reconnect_backoff: f64,
+        reconnect_backoff_max: f64,
+        proxy: Option<String>,
+        no_proxy: Option<Texts>,
+        extra_ca: Option<Pem>,
+        client_cert: Option<Pem>,
+        client_key: Option<Pem>,
+        headers: Option<HashMap<String, String>>,
+        user_agent: Option<String>,
+        max_reply_bytes: i64,
+        max_event_bytes: i64,
+        stream_buffer: i64,
+    ) -> PyResult<Self> {
+        if let Some(provider) = &token_provider
+            && !provider.bind(py).is_callable()
+        {
+            return Err(invalid(py, "token_provider", "is not callable"));
+        }
+        let settings = Settings {
+            endpoint,
+            token,
+            token_provider,
+            generation,
+            connect_timeout,
+            request_timeout,
+            max_attempts,
+            backoff,
+            backoff_max,
+            idle_timeout,
+            reconnect_backoff,
+            reconnect_backoff_max,
+            proxy,
+            no_proxy,
+            extra_ca,
+            client_cert,
+            client_key,
+            headers,
+            user_agent,
+            max_reply_bytes,
+            max_event_bytes,
+            stream_buffer,
+        };
+        // Reading certificates and the trust store takes a while; other threads need not wait for it.
+        let client = py.detach(|| settings.client()).map_err(|error| raise(py, &error))?;
+        Ok(Self {
+            endpoint: client.endpoint().to_owned(),
+            client: Mutex::new(Some(client)),
+            closing: Cancel::new(),
+            streams: Mutex::default(),
+        })
+    }
+
+    /// The URL that requests go to.
+    #[getter]
+    fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Whether close() was called.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.slot().is_none()
+    }
+
+    /// Closes the streams, ends the calls that wait with ClosedError, and refuses new ones. May be called again.
+    fn close(&self, py: Python<'_>) {
+        if runtime::check_process().is_err() {
+            return;
+        }
+        self.closing.cancel();
+        let client = self.slot().take();
+        let streams = mem::take(&mut *self.streams.lock().unwrap_or_else(PoisonError::into_inner));
+        py.detach(|| {
+            streams.iter().filter_map(Weak::upgrade).for_each(|stream| stream.close());
+            drop(client);
+        });
+    }
+
+    fn __repr__(&self) -> String {
+        format!("Client({:?})", self.endpoint)
+    }
+
+    /// Lists what can be built. Pico has no paging, so this is the whole list.
+    ///
+    /// `timeout` is in seconds for the whole call, retries included; None leaves it to the client's settings.
+    #[pyo3(signature = (id=None, external_id=None, external_revision=None, timeout=None))]
+    fn operations(
+        &self,
+        py: Python<'_>,
+        id: Option<String>,
+        external_id: Option<String>,
+        external_revision: Option<String>,
+        timeout: Option<f64>,
+    ) -> PyResult<Vec<Operation>> {
+        let filter = operation_filter(id, external_id, external_revision);
+        let found = self.call(py, timeout, |client| async move { client.operations(&filter).await })?;
+        Ok(found.into_iter().map(Operation::new).collect())
+    }
+
+    /// Lists the edges of the product structure.
+    #[pyo3(signature = (parent_id=None, sub_id=None, timeout=None))]
+    fn sub_operations(
+        &self,
+        py: Python<'_>,
+        parent_id: Option<String>,
+        sub_id: Option<String>,
+        timeout: Option<f64>,
+    ) -> PyResult<Vec<SubOperation>> {
+        let filter = sub_operation_filter(parent_id, sub_id);
+        let found = self.call(py, timeout, |client| async move { client.sub_operations(&filter).await })?;
+        Ok(found.into_iter().map(SubOperation::new).collect())
+    }
+
+    /// Lists completed orders. This is how a completion is found again that no stream delivered.
+    #[pyo3(signature = (operation_id=None, external_order_id=None, order_index=None, timeout=None))]
+    fn order_completes(
+        &self,
+        py: Python<'_>,
+        operation_id: Option<String>,
+        external_order_id: Option<String>,
+        order_index: Option<i64>,
+        timeout: Option<f64>,
+    ) -> PyResult<Vec<OrderComplete>> {
+        let filter = order_complete_filter(operation_id, external_order_id, order_index)
+            .map_err(|error| raise(py, &error))?;
+        let found = self.call(py, timeout, |client| async move { client.order_completes(&filter).await })?;
+        Ok(found.into_iter().map(OrderComplete::new).collect())
+    }
+
+    /// Lists the registered webhooks.
+    #[pyo3(signature = (timeout=None))]
+    fn webhooks(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Vec<Webhook>> {
+        let found = self.call(py, timeout, |client| async move { client.webhooks().await })?;
+        Ok(found.into_iter().map(Webhook::new).collect())
+    }
+
+    /// Saves an order: creates it, or updates it when Pico knows the same three ids.
+    ///
+    /// Returns "created" or "updated", or whatever else the server said. Retried where a passing cause is to blame:
+    /// repeating it does no harm.
+    #[pyo3(signature = (
+        operation_id, external_order_id, order_index=0, select_optional_operation_ids=None, timeout=None
+    ), text_signature = "($self, operation_id, external_order_id, order_index=0, select_optional_operation_ids=(), \
+        timeout=None)")]
+    fn save_order(
+        &self,
+        py: Python<'_>,
+        operation_id: String,
+        external_order_id: String,
+        order_index: i64,
+        select_optional_operation_ids: Option<Vec<String>>,
+        timeout: Option<f64>,
+    ) -> PyResult<String> {
+        let order = OrderSave::new(operation_id, external_order_id)
+            .order_index(self::order_index(order_index).map_err(|error| raise(py, &error))?)
+            .select_optional_operations(select_optional_operation_ids.unwrap_or_default());
+        let saved = self.call(py, timeout, |client| async move { client.save_order(&order).await })?;
+        Ok(saved.message().to_owned())
+    }
+
+    /// Cancels one unit of an order (`order_index`), or all of them (`cancel_all=True`), unless work has begun.
+    ///
+    /// Returns what the server said ("canceled"). Never retried once it may have reached the server.
+    #[pyo3(signature = (operation_id, external_order_id, order_index=None, cancel_all=false, timeout=None))]
+    fn cancel_order(
+        &self,
+        py: Python<'_>,
+        operation_id: String,
+        external_order_id: String,
+        order_index: Option<i64>,
+        cancel_all: bool,
+        timeout: Option<f64>,
+    ) -> PyResult<String> {
+        let units = match (order_index, cancel_all) {
+            (Some(index), false) => Units::One(self::order_index(index).map_err(|error| raise(py, &error))?),
+            (None, true) => Units::All,
+            (None, false) => {
+                return Err(invalid(py, "order_index", "is missing; give it or cancel_all=True"));
+            }
+            (Some(_), true) => {
+                return Err(invalid(py, "cancel_all", "is given as well as order_index; give one of them"));
+            }
+        };
+        let order = OrderCancel::new(operation_id, external_order_id, units);
+        self.call(py, timeout, |client| async move { client.cancel_order(&order).await })
+    }
+
+    /// Registers a webhook: Pico then posts the fragment's fields to the URL, once for each event.
+    #[pyo3(signature = (subscription_id, response_fragment, webhook_url, webhook_headers=None, timeout=None))]
+    fn webhook_subscribe(
+        &self,
+        py: Python<'_>,
+        subscription_id: String,
+        response_fragment: String,
+        webhook_url: String,
+        webhook_headers: Option<BTreeMap<String, String>>,
+        timeout: Option<f64>,
+    ) -> PyResult<Webhook> {
+        let mut webhook = WebhookSubscribe::new(subscription_id, response_fragment, webhook_url);
+        webhook.webhook_headers = webhook_headers.unwrap_or_default();
+        let made =
+            self.call(py, timeout, |client| async move { client.webhook_subscribe(&webhook).await })?;
+        Ok(Webhook::new(made))
+    }
+
+    /// Removes a webhook. An id that is not known is no error: see `success` of the result.
+    #[pyo3(signature = (subscription_id, timeout=None))]
+    fn webhook_unsubscribe(
+        &self,
+        py: Python<'_>,
+        subscription_id: String,
+        timeout: Option<f64>,
+    ) -> PyResult<WebhookUnsubscribed> {
+        let done = self
+            .call(py, timeout, |client| async move { client.webhook_unsubscribe(&subscription_id).await })?;
+        Ok(WebhookUnsubscribed {
+            success: done.success,
+            subscription_id: done.subscription_id,
+            message: done.message,
+        })
+    }
+
+    /// Sends any query or mutation and returns the reply untouched, GraphQL errors included.
+    ///
+    /// Queries are retried, mutations only with `idempotent=True`.
+    #[pyo3(signature = (query, variables=None, operation_name=None, idempotent=false, timeout=None))]
+    fn execute(
+        &self,
+        py: Python<'_>,
+        query: String,
+        variables: Option<Bound<'_, PyAny>>,
+        operation_name: Option<String>,
+        idempotent: bool,
+        timeout: Option<f64>,
+    ) -> PyResult<Reply> {
+        let mut request = request(py, query, variables, operation_name)?;
+        if idempotent {
+            request = request.idempotent();
+        }
+        self.call(py, timeout, |client| async move { client.execute(request).await }).map(Reply)
+    }
+
+    /// The stream behind Client.operations_stream.
+    #[pyo3(signature = (id, external_id, external_revision))]
+    fn _operations_stream(
+        &self,
+        py: Python<'_>,
+        id: Option<String>,
+        external_id: Option<String>,
+        external_revision: Option<String>,
+    ) -> PyResult<Stream> {
+        let filter = operation_filter(id, external_id, external_revision);
+        self.open(py, model::event::<Operation>, |client| client.operations_stream(&filter))
+    }
+
+    /// The stream behind Client.sub_operations_stream.
+    #[pyo3(signature = (parent_id, sub_id))]
+    fn _sub_operations_stream(
+        &self,
+        py: Python<'_>,
+        parent_id: Option<String>,
+        sub_id: Option<String>,
+    ) -> PyResult<Stream> {
+        let filter = sub_operation_filter(parent_id, sub_id);
+        self.open(py, model::event::<SubOperation>, |client| client.sub_operations_stream(&filter))
+    }
+
+    /// The stream behind Client.completions.
+    #[pyo3(signature = (operation_id, external_order_id, order_index))]
+    fn _completions(
+        &self,
+        py: Python<'_>,
+        operation_id: Option<String>,
+        external_order_id: Option<String>,
+        order_index: Option<i64>,
+    ) -> PyResult<Stream> {
+        let filter = order_complete_filter(operation_id, external_order_id, order_index)
+            .map_err(|error| raise(py, &error))?;
+        self.open(py, model::event::<OrderComplete>, |client| client.order_completes_stream(&filter))
+    }
+
+    /// The stream behind Client.note_events_stream.
+    fn _note_events_stream(&self, py: Python<'_>) -> PyResult<Stream> {
+        self.open(py, model::event::<NoteEvent>, Client::note_events_stream)
+    }
+
+    /// The stream behind Client.subscribe.
+    #[pyo3(signature = (query, variables, operation_name))]
+    fn _subscribe(
+        &self,
+        py: Python<'_>,
+        query: String,
+        variables: Option<Bound<'_, PyAny>>,
+        operation_name: Option<String>,
+    ) -> PyResult<Stream> {
+        let request = request(py, query, variables, operation_name)?;
+        self.open(py, model::event::<JsonValue>, |client| client.subscribe(&request))
+    }
+}
+
+fn request(
+    py: Python<'_>,
+    query: String,
+    variables: Option<Bound<'_, PyAny>>,
+    operation_name: Option<String>,
+) -> PyResult<Request> {
+    let mut request = Request::new(query);
+    if let Some(variables) = variables {
+        request =
+            request.variables_json(dumps(py, "variables", &variables)?).map_err(|error| raise(py, &error))?;
+    }
+    if let Some(name) = operation_name {
+        request = request.operation_name(name);
+    }
+    Ok(request)
+}
+
+fn operation_filter(
+    id: Option<String>,
+    external_id: Option<String>,
+    external_revision: Option<String>,
+) -> OperationFilter {
+    let mut filter = OperationFilter::all();
+    filter.id = id;
+    filter.external_id = external_id;
+    filter.external_revision = external_revision;
+    filter
+}
+
+fn sub_operation_filter(parent_id: Option<String>, sub_id: Option<String>) -> SubOperationFilter {
+    let mut filter = SubOperationFilter::all();
+    filter.parent_id = parent_id;
+    filter.sub_id = sub_id;
+    filter
+}
+
+fn order_complete_filter(
+    operation_id: Option<String>,
+    external_order_id: Option<String>,
+    order_index: Option<i64>,
+) -> Result<OrderCompleteFilter, Error> {
+    let mut filter = OrderCompleteFilter::all();
+    filter.operation_id = operation_id;
+    filter.external_order_id = external_order_id;
+    filter.order_index = order_index.map(self::order_index).transpose()?;
+    Ok(filter)
+}

@@ -1,0 +1,40 @@
+//! The native half of the Python package `pico_erp`: a PyO3 module over the core crate.
+//!
+//! It converts and waits, and decides nothing about Pico. It starts no Python thread and calls no callback but the
+//! token provider: streams are handed to the Python half (`pico_erp/_subscription.py`), which owns the threads
+//! that call back. Importing it starts nothing.
+
+mod client;
+mod error;
+mod json;
+mod model;
+mod nested;
+mod sandbox;
+mod settings;
+mod stream;
+mod time;
+mod wait;
+
+use pyo3::prelude::*;
+
+/// The compiled part of pico_erp; import from `pico_erp` instead.
+#[pymodule(gil_used = true)]
+mod _native {
+    #[pymodule_export]
+    use super::client::{BaseClient, WebhookUnsubscribed};
+    #[pymodule_export]
+    use super::json::Reply;
+    #[pymodule_export]
+    use super::model::{JsonValue, NoteEvent, Operation, OrderComplete, SubOperation, Webhook};
+    #[pymodule_export]
+    use super::nested::{Attribute, OperationSummary, OrderedOperation, State};
+    #[pymodule_export]
+    use super::sandbox::BaseSandbox;
+    #[pymodule_export]
+    use super::stream::Stream;
+    #[pymodule_export]
+    use super::wait::end_waits;
+    #[pymodule_export]
+    #[expect(non_upper_case_globals, reason = "the name is Python's convention")]
+    const __version__: &str = pico_erp::VERSION;
+}

@@ -1,0 +1,373 @@
+//! [`BaseSandbox`]: a local Pico for the tests of Python programs. The Python half derives `pico_erp.Sandbox` from it and
+//! adds what makes a client.
+
+use std::mem;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use pico_erp::{Error, ErrorKind, Json, runtime};
+use pico_erp_sandbox::{
+    Attribute, CompletionSpec, Config, Fault, FaultKind, HUGE_BODY, NoteSpec, OperationSpec, Sandbox, Seed,
+    Waits,
+};
+use pyo3::prelude::*;
+use serde::Serialize;
+
+use crate::error::{closed, raise};
+use crate::json::loads;
+use crate::model::{FromJson, NoteEvent, Operation, OrderComplete, SubOperation};
+use crate::settings::{limit, seconds};
+use crate::wait::wait;
+
+/// A local Pico. Not for direct use: see pico_erp.Sandbox.
+#[pyclass(module = "pico_erp._native", subclass, frozen)]
+pub(crate) struct BaseSandbox {
+    /// `None` once closed.
+    sandbox: Mutex<Option<Arc<Sandbox>>>,
+    url: String,
+    token: Option<String>,
+}
+
+/// The sandbox's error as one of the library's.
+fn convert(error: pico_erp_sandbox::Error) -> Error {
+    use pico_erp_sandbox::ErrorKind as Kind;
+    let kind = match error.kind() {
+        Kind::Invalid | Kind::Seed | Kind::NotFound => ErrorKind::InvalidArgument,
+        Kind::TimedOut => ErrorKind::Timeout,
+        _ => ErrorKind::Internal,
+    };
+    Error::new(kind, error.to_string())
+}
+
+fn seed(source: &str) -> Result<Seed, Error> {
+    if source.contains("[[") {
+        return Seed::from_toml_str(source).map_err(convert);
+    }
+    let text = std::fs::read_to_string(PathBuf::from(source))
+        .map_err(|error| Error::invalid("seed", format!("cannot read {source}: {error}")))?;
+    Seed::from_toml_str(&text).map_err(convert)
+}
+
+impl Drop for BaseSandbox {
+    fn drop(&mut self) {
+        // As for the client: in a forked child its locks must not be touched.
+        if runtime::check_process().is_err() {
+            mem::forget(self.sandbox.get_mut().map(Option::take));
+        }
+    }
+}
+
+impl BaseSandbox {
+    fn slot(&self) -> MutexGuard<'_, Option<Arc<Sandbox>>> {
+        self.sandbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn running(&self) -> Result<Arc<Sandbox>, Error> {
+        runtime::check_process()?;
+        self.slot().clone().ok_or_else(|| closed("sandbox"))
+    }
+
+    /// Acts on the sandbox, detached: its locks are also taken by its own threads.
+    fn act<T: Send>(
+        &self,
+        py: Python<'_>,
+        act: impl FnOnce(&Sandbox) -> Result<T, pico_erp_sandbox::Error> + Send,
+    ) -> PyResult<T> {
+        let sandbox = self.running().map_err(|error| raise(py, &error))?;
+        py.detach(|| {
+            let _context = runtime::handle()?.enter();
+            act(&sandbox).map_err(convert)
+        })
+        .map_err(|error| raise(py, &error))
+    }
+
+    /// The same, with the result as an object of one of Pico's classes.
+    fn make<T: Serialize + Send, M: FromJson>(
+        &self,
+        py: Python<'_>,
+        act: impl FnOnce(&Sandbox) -> Result<T, pico_erp_sandbox::Error> + Send,
+    ) -> PyResult<M> {
+        let made = self.act(py, act)?;
+        Json::from_value(&made).and_then(M::from_json_text).map_err(|error| raise(py, &error))
+    }
+}
+
+/// Decodes what only has a JSON form.
+fn told<'py>(py: Python<'py>, value: &impl Serialize) -> PyResult<Bound<'py, PyAny>> {
+    let json = Json::from_value(value).map_err(|error| raise(py, &error))?;
+    loads(py, json.as_str())
+}
+
+#[pymethods]
+impl BaseSandbox {
+    #[new]
+    #[pyo3(signature = (
+        token=None, seed=None, auto_complete=None, waterfall=false, child_completions=false, ping_interval=12.0
+    ))]
+    fn new(
+        py: Python<'_>,
+        token: Option<String>,
+        seed: Option<String>,
+        auto_complete: Option<f64>,
+        waterfall: bool,
+        child_completions: bool,
+        ping_interval: f64,
+    ) -> PyResult<Self> {
+        let config = || {
+            Ok(Config {
+                token: token.clone(),
+                seed: seed.as_deref().map_or_else(|| Ok(Seed::builtin()), self::seed)?,
+                auto_complete: limit("auto_complete", auto_complete)?,
+                waterfall,
+                child_completions,
+                ping_interval: seconds("ping_interval", ping_interval)?,
+                ..Config::default()
+            })
+        };
+        let config = config().map_err(|error| raise(py, &error))?;
+        let sandbox = wait(py, None, None, async { Sandbox::start(config).await.map_err(convert) })?;
+        Ok(Self { url: sandbox.url(), token, sandbox: Mutex::new(Some(Arc::new(sandbox))) })
+    }
+
+    /// `http://` and the address it listens on.
+    #[getter]
+    fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The GraphQL endpoint.
+    #[getter]
+    fn endpoint(&self) -> String {
+        format!("{}/graphql", self.url)
+    }
+
+    /// The token it asks for; None when it takes any.
+    #[getter]
+    fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("Sandbox({:?})", self.url)
+    }
+
+    /// Ends it and waits for its connections to be gone. May be called again.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        if runtime::check_process().is_err() {
+            return Ok(());
+        }
+        let taken = self.slot().take();
+        // Another thread may be waiting for something in it: then it ends with that wait.
+        let Some(sandbox) = taken.and_then(Arc::into_inner) else {
+            return Ok(());
+        };
+        wait(py, None, None, async {
+            sandbox.shutdown().await;
+            Ok(())
+        })
+    }
+
+    /// Deploys an operation, or updates the one with that id; the operations stream reports it.
+    #[pyo3(signature = (id, name, external_id=None, external_revision=None, consumes=None))]
+    fn deploy(
+        &self,
+        py: Python<'_>,
+        id: String,
+        name: String,
+        external_id: Option<String>,
+        external_revision: Option<String>,
+        consumes: Option<Vec<(String, String)>>,
+    ) -> PyResult<Operation> {
+        let mut spec = OperationSpec::new(id, name);
+        spec.external_id = external_id;
+        spec.external_revision = external_revision;
+        for (slot, part) in consumes.unwrap_or_default() {
+            spec = spec.consumes(slot, part);
+        }
+        self.make(py, |sandbox| sandbox.deploy(spec))
+    }
+
+    /// Deploys that many operations at once: op-000001, op-000002 and so on.
+    fn deploy_many(&self, py: Python<'_>, count: usize) -> PyResult<()> {
+        self.act(py, |sandbox| {
+            sandbox.deploy_many(count);
+            Ok(())
+        })
+    }
+
+    /// Says that one operation contains another; the sub-operations stream reports it.
+    #[pyo3(signature = (parent_id, sub_id, sub_group=None))]
+    fn link(
+        &self,
+        py: Python<'_>,
+        parent_id: &str,
+        sub_id: &str,
+        sub_group: Option<i32>,
+    ) -> PyResult<SubOperation> {
+        self.make(py, |sandbox| sandbox.link(parent_id, sub_id, sub_group))
+    }
+
+    /// Starts the work on an order, which can no longer be cancelled then.
+    #[pyo3(signature = (external_order_id, operation_id=None, order_index=None))]
+    fn start_order(
+        &self,
+        py: Python<'_>,
+        external_order_id: &str,
+        operation_id: Option<&str>,
+        order_index: Option<i32>,
+    ) -> PyResult<()> {
+        self.act(py, |sandbox| sandbox.start_order(external_order_id, operation_id, order_index).map(|_| ()))
+    }
+
+    /// Completes an order; the streams and the webhooks report it. Serials that are not given are made up.
+    ///
+    /// `consumed_serials` maps the id or part number of a slot to the serial that was built in.
+    #[pyo3(signature = (
+        external_order_id, operation_id=None, order_index=None, produced_serial=None, consumed_serials=None
+    ))]
+    fn complete(
+        &self,
+        py: Python<'_>,
+        external_order_id: String,
+        operation_id: Option<String>,
+        order_index: Option<i32>,
+        produced_serial: Option<String>,
+        consumed_serials: Option<std::collections::BTreeMap<String, String>>,
+    ) -> PyResult<OrderComplete> {
+        let mut spec = CompletionSpec::new(external_order_id);
+        spec.operation_id = operation_id;
+        spec.order_index = order_index;
+        spec.produced_serial = produced_serial;
+        spec.consumed_serials = consumed_serials.map(|serials| {
+            let part = |(slot, serial)| Attribute { id: None, external_id: Some(slot), value: Some(serial) };
+            serials.into_iter().map(part).collect()
+        });
+        self.make(py, |sandbox| sandbox.complete(spec))
+    }
+
+    /// Writes an operator's note; the notes stream reports it.
+    fn add_note(&self, py: Python<'_>, text: String) -> PyResult<NoteEvent> {
+        self.make(py, |sandbox| sandbox.add_note(NoteSpec::new(text)))
+    }
+
+    /// Every order in the order of saving, as dicts.
+    fn orders<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        told(py, &self.act(py, |sandbox| Ok(sandbox.orders()))?)
+    }
+
+    /// Every completion, by time.
+    fn completions(&self, py: Python<'_>) -> PyResult<Vec<OrderComplete>> {
+        self.act(py, |sandbox| Ok(sandbox.completions()))?
+            .iter()
+            .map(|one| {
+                Json::from_value(one)
+                    .and_then(OrderComplete::from_json_text)
+                    .map_err(|error| raise(py, &error))
+            })
+            .collect()
+    }
+
+    /// Every webhook POST that is finished, as dicts.
+    fn deliveries<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        told(py, &self.act(py, |sandbox| Ok(sandbox.deliveries()))?)
+    }
+
+    /// How many requests the GraphQL path has had.
+    fn requests(&self, py: Python<'_>) -> PyResult<u64> {
+        self.act(py, |sandbox| Ok(sandbox.requests()))
+    }
+
+    /// Adds something that goes wrong from now on, `times` times or for `lasting` seconds, or until clear_faults().
+    ///
+    /// `kind` is one of "split" (`size`: bytes), "stall", "delay" (`seconds`), "status" (`status`, `retry_after`
+    /// seconds), "html", "hang", "cut_body", "huge_body" (`size`), "malformed_json", "malformed_event",
+    /// "huge_event" (`size`), "refuse_batch".
+    #[pyo3(signature = (
+        kind, *, times=None, lasting=None, status=None, retry_after=None, seconds=None, size=None
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments are its builder")]
+    fn add_fault(
+        &self,
+        py: Python<'_>,
+        kind: &str,
+        times: Option<u32>,
+        lasting: Option<f64>,
+        status: Option<u16>,
+        retry_after: Option<u64>,
+        seconds: Option<f64>,
+        size: Option<u64>,
+    ) -> PyResult<()> {
+        let fault = || {
+            let needs = |field: &str| Error::invalid(field, format!("is required with \"{kind}\""));
+            let kind = match kind {
+                "split" => FaultKind::Split {
+                    bytes: usize::try_from(size.ok_or_else(|| needs("size"))?).unwrap_or(usize::MAX),
+                },
+                "stall" => FaultKind::Stall,
+                "delay" => FaultKind::Delay(crate::settings::seconds(
+                    "seconds",
+                    seconds.ok_or_else(|| needs("seconds"))?,
+                )?),
+                "status" => FaultKind::Status {
+                    status: status.ok_or_else(|| needs("status"))?,
+                    retry_after: retry_after.map(Duration::from_secs),
+                },
+                "html" => FaultKind::Html,
+                "hang" => FaultKind::Hang,
+                "cut_body" => FaultKind::CutBody,
+                "huge_body" => FaultKind::HugeBody { bytes: size.unwrap_or(HUGE_BODY) },
+                "malformed_json" => FaultKind::MalformedJson,
+                "malformed_event" => FaultKind::MalformedEvent,
+                "huge_event" => FaultKind::HugeEvent { bytes: size.ok_or_else(|| needs("size"))? },
+                "refuse_batch" => FaultKind::RefuseBatch,
+                _ => return Err(Error::invalid("kind", format!("is \"{kind}\", which is no fault"))),
+            };
+            let mut fault = Fault::new(kind);
+            if let Some(times) = times {
+                fault = fault.times(times);
+            }
+            if let Some(lasting) = limit("lasting", lasting)? {
+                fault = fault.lasting(lasting);
+            }
+            Ok(fault)
+        };
+        let fault = fault().map_err(|error| raise(py, &error))?;
+        self.act(py, |sandbox| {
+            sandbox.add_fault(fault);
+            Ok(())
+        })
+    }
+
+    /// Lets nothing go wrong any more.
+    fn clear_faults(&self, py: Python<'_>) -> PyResult<()> {
+        self.act(py, |sandbox| {
+            sandbox.clear_faults();
+            Ok(())
+        })
+    }
+
+    /// Cuts all connections; returns how many.
+    fn cut_connections(&self, py: Python<'_>) -> PyResult<usize> {
+        self.act(py, |sandbox| Ok(sandbox.cut_connections()))
+    }
+
+    /// Waits until at least so many streams are open, and deliveries, completions and orders have been.
+    ///
+    /// Raises TimeoutError after `timeout` seconds, saying what is missing.
+    #[pyo3(signature = (*, streams=0, deliveries=0, completions=0, orders=0, timeout=5.0))]
+    fn wait_for(
+        &self,
+        py: Python<'_>,
+        streams: usize,
+        deliveries: usize,
+        completions: usize,
+        orders: usize,
+        timeout: f64,
+    ) -> PyResult<()> {
+        let prepared = self.running().and_then(|sandbox| Ok((sandbox, seconds("timeout", timeout)?)));
+        let (sandbox, deadline) = prepared.map_err(|error| raise(py, &error))?;
+        let waits = Waits { streams, deliveries, completions, orders };
+        wait(py, None, None, async { sandbox.wait_for(waits, deadline).await.map_err(convert) })
+    }
+}

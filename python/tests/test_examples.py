@@ -1,0 +1,91 @@
+"""The example programs, run as a user runs them, and checked as strictly as mypy can."""
+
+import os
+import re
+import subprocess
+import sys
+from typing import Dict
+
+import pytest
+
+from pico_erp import Sandbox
+
+from conftest import EXAMPLES, TOKEN
+
+README = EXAMPLES.parents[1] / "python" / "README.md"
+
+
+def run(sandbox: Sandbox, program: str, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    environment: Dict[str, str] = {
+        **os.environ,
+        "PICO_API_ENDPOINT": sandbox.endpoint,
+        "PICO_API_TOKEN": TOKEN,
+        "NO_PROXY": "127.0.0.1",
+        **variables,
+    }
+    return subprocess.run(
+        [sys.executable, str(EXAMPLES / program), *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_list_operations(sandbox: Sandbox) -> None:
+    listed = run(sandbox, "list_operations.py")
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert "op-abc-123\tPROD-101\t-\tMain Assembly" in listed.stdout.splitlines()
+    assert run(sandbox, "list_operations.py", "PROD-123").stdout == "prod-123\tPROD-123\tA\tTest Bench Adapter\n"
+
+
+def test_list_operations_says_what_went_wrong(sandbox: Sandbox) -> None:
+    refused = run(sandbox, "list_operations.py", PICO_API_TOKEN="wr0ng-token")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("list_operations: the server refused the token")
+    assert "wr0ng-token" not in refused.stderr and "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["ERP-7"], ["ERP-8", "op-abc-123"]])
+def test_first_order(arguments: "list[str]") -> None:
+    with Sandbox(token=TOKEN, auto_complete=0.05) as sandbox:
+        done = run(sandbox, "first_order.py", *arguments)
+        assert (done.returncode, done.stderr) == (0, "")
+        order = arguments[0] if arguments else "ERP-ORDER-1"
+        [completion] = sandbox.completions()
+    assert completion.external_order_id == order
+    assert done.stdout.splitlines()[-2:] == [
+        f"order {order} created",
+        f"completed {order} {completion.produced_serial}",
+    ]
+    if len(arguments) == 2:
+        assert completion.operation_id == arguments[1]
+
+
+def test_manage_webhooks(sandbox: Sandbox) -> None:
+    url = "http://127.0.0.1:9/pico"
+    assert run(sandbox, "manage_webhooks.py", "list").stdout == ""
+    added = run(sandbox, "manage_webhooks.py", "add", "erp", url, "X-Key=k=1")
+    assert (added.stdout, added.stderr) == ("added erp\n", "")
+    assert run(sandbox, "manage_webhooks.py", "list").stdout == f"erp\t{url}\tnever\n"
+    assert run(sandbox, "manage_webhooks.py", "remove", "erp").stdout == "removed erp\n"
+    assert run(sandbox, "manage_webhooks.py", "remove", "erp").returncode == 1
+    assert run(sandbox, "manage_webhooks.py").returncode == 2
+
+
+def test_the_program_in_the_read_me_that_needs_no_pico_runs() -> None:
+    text = README.read_text()
+    [program] = [block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "Sandbox()" in block]
+    exec(compile(program, str(README), "exec"), {})
+
+
+def test_the_examples_are_strictly_typed() -> None:
+    pytest.importorskip("mypy")
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--cache-dir", os.devnull, str(EXAMPLES)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=EXAMPLES,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
