@@ -1,0 +1,102 @@
+//! The end of things that call back: that no further call begins, and that the last `drop` has returned.
+//!
+//! Subscriptions and asynchronous calls each have one; a client keeps track of all of its own, to end them
+//! and to wait for them when it is closed.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use pico_erp::{Error, ErrorKind};
+
+/// Where one thing that calls back stands.
+#[derive(Default)]
+pub(crate) struct Lifecycle {
+    ending: AtomicBool,
+    finished: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Lifecycle {
+    /// No call begins after this, but for one that is just beginning.
+    pub(crate) fn end(&self) {
+        self.ending.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::SeqCst)
+    }
+
+    /// The last call and `drop` have returned, or nothing calls back at all.
+    pub(crate) fn finish(&self) {
+        *self.finished.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits for [`Lifecycle::finish`] until the deadline; `None` means for ever.
+    pub(crate) fn wait(&self, deadline: Option<Instant>) -> Result<(), Error> {
+        let mut finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
+        while !*finished {
+            finished = match deadline {
+                None => self.changed.wait(finished).unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return Err(Error::new(
+                            ErrorKind::Timeout,
+                            "a callback has not returned in time; drop follows when it has",
+                        ));
+                    }
+                    self.changed.wait_timeout(finished, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+        Ok(())
+    }
+}
+
+/// The moment at which a limit that starts now has passed. One too far to be told is none.
+pub(crate) fn deadline(limit: Option<Duration>) -> Option<Instant> {
+    limit.and_then(|limit| Instant::now().checked_add(limit))
+}
+
+/// Something of a client's that calls back.
+pub(crate) trait Child: Send + Sync {
+    /// Ends it, without waiting.
+    fn end(&self);
+    fn lifecycle(&self) -> &Lifecycle;
+}
+
+/// The children of a client that are still there.
+#[derive(Default)]
+pub(crate) struct Children(Mutex<Vec<Weak<dyn Child>>>);
+
+impl Children {
+    pub(crate) fn add(&self, child: &Arc<dyn Child>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|one| one.strong_count() > 0);
+        all.push(Arc::downgrade(child));
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<dyn Child>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_for_the_end_is_bounded() {
+        let lifecycle = Lifecycle::default();
+        let error = lifecycle.wait(deadline(Some(Duration::ZERO))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+        std::thread::scope(|scope| {
+            scope.spawn(|| lifecycle.finish());
+            lifecycle.wait(None).unwrap();
+        });
+        lifecycle.end();
+        assert!(lifecycle.is_ending());
+    }
+}

@@ -1,0 +1,278 @@
+//! Subscriptions: opened for a stream, read by callback or by pulling, closed, freed.
+
+use std::ffi::c_char;
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+
+use pico_erp::{
+    Error, ErrorKind, Json, NoteEvent, Operation, OrderComplete, SubOperation, Subscription, runtime,
+};
+
+use crate::call::limit;
+use crate::callback::pico_event_callback_t;
+use crate::client::{ClientInner, pico_client_t};
+use crate::delivery;
+use crate::error::pico_error_t;
+use crate::event::pico_event_t;
+use crate::execute::request_of;
+use crate::guard::{self, ErrorOut};
+use crate::input::required;
+use crate::lifecycle::{Child, Lifecycle, deadline};
+use crate::queries::{
+    operation_filter, order_complete_filter, pico_operation_filter_t, pico_order_complete_filter_t,
+    pico_sub_operation_filter_t, sub_operation_filter,
+};
+use crate::returns::{ReturnNothing, ReturnStatus};
+
+/// A live stream. It connects again by itself until it ends, is closed or is freed. Thread-safe.
+pub struct pico_subscription_t {
+    inner: Arc<SubscriptionInner>,
+}
+
+/// A stream of the core's, whatever it carries.
+pub(crate) enum Source {
+    Operations(Subscription<Operation>),
+    SubOperations(Subscription<SubOperation>),
+    OrderCompletes(Subscription<OrderComplete>),
+    Notes(Subscription<NoteEvent>),
+    Data(Subscription<Json>),
+}
+
+impl Source {
+    /// The next event; `None` after the end.
+    pub(crate) async fn next(&self) -> Option<pico_event_t> {
+        loop {
+            let event = match self {
+                Self::Operations(stream) => pico_event_t::new(stream.next_notification().await?),
+                Self::SubOperations(stream) => pico_event_t::new(stream.next_notification().await?),
+                Self::OrderCompletes(stream) => pico_event_t::new(stream.next_notification().await?),
+                Self::Notes(stream) => pico_event_t::new(stream.next_notification().await?),
+                Self::Data(stream) => pico_event_t::new(stream.next_notification().await?),
+            };
+            if event.is_some() {
+                return event;
+            }
+        }
+    }
+
+    fn close(&self) {
+        match self {
+            Self::Operations(stream) => stream.close(),
+            Self::SubOperations(stream) => stream.close(),
+            Self::OrderCompletes(stream) => stream.close(),
+            Self::Notes(stream) => stream.close(),
+            Self::Data(stream) => stream.close(),
+        }
+    }
+}
+
+/// What the handle, the delivery and the client share.
+pub(crate) struct SubscriptionInner {
+    pub(crate) source: Source,
+    pub(crate) lifecycle: Lifecycle,
+    by_callback: bool,
+    /// Keeps the client's settings and connections for as long as the subscription.
+    _client: Arc<ClientInner>,
+}
+
+impl Child for SubscriptionInner {
+    fn end(&self) {
+        self.lifecycle.end();
+        self.source.close();
+    }
+
+    fn lifecycle(&self) -> &Lifecycle {
+        &self.lifecycle
+    }
+}
+
+impl Drop for pico_subscription_t {
+    fn drop(&mut self) {
+        self.inner.end();
+    }
+}
+
+/// What every function that opens a stream does.
+fn open(
+    client: Option<&pico_client_t>,
+    callback: Option<&pico_event_callback_t>,
+    out: Option<&mut MaybeUninit<*mut pico_subscription_t>>,
+    error: ErrorOut<'_>,
+    source: impl FnOnce(&pico_erp::Client) -> Result<Source, Error>,
+) -> ReturnStatus {
+    guard::status(error, || {
+        let client = pico_client_t::open(client)?;
+        let out = required("subscription", out)?;
+        let function = callback.map(pico_event_callback_t::function).transpose()?;
+        let runtime = runtime::handle()?;
+        let _entered = runtime.enter();
+        let inner = Arc::new(SubscriptionInner {
+            source: source(&client.core)?,
+            lifecycle: Lifecycle::default(),
+            by_callback: callback.is_some(),
+            _client: Arc::clone(client),
+        });
+        let child: Arc<dyn Child> = inner.clone();
+        client.adopt(&child)?;
+        match callback.zip(function) {
+            Some((callback, function)) => {
+                runtime.spawn(delivery::run(Arc::clone(&inner), callback.take(function)));
+            }
+            // Nothing calls back, so there is nothing to wait for.
+            None => inner.lifecycle.finish(),
+        }
+        out.write(Box::into_raw(Box::new(pico_subscription_t { inner })));
+        Ok(())
+    })
+}
+
+/// Streams operations as they are created or changed. `filter` may be NULL for all. With a `callback`
+/// events are delivered to it, possibly before this function has returned, and on PICO_OK the library owns
+/// its user_data; with NULL they are taken by pico_subscription_next(). Failures to connect are events, not
+/// failures of this function, which never waits.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pico_client_operations_stream(
+    client: Option<&pico_client_t>,
+    filter: *const pico_operation_filter_t,
+    callback: Option<&pico_event_callback_t>,
+    subscription: Option<&mut MaybeUninit<*mut pico_subscription_t>>,
+    error: Option<&mut MaybeUninit<*mut pico_error_t>>,
+) -> ReturnStatus {
+    open(client, callback, subscription, error, |client| {
+        // SAFETY: a filter or NULL, by the header.
+        Ok(Source::Operations(client.operations_stream(&unsafe { operation_filter(filter) }?)?))
+    })
+}
+
+/// Streams changes of the product structure. As pico_client_operations_stream().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pico_client_sub_operations_stream(
+    client: Option<&pico_client_t>,
+    filter: *const pico_sub_operation_filter_t,
+    callback: Option<&pico_event_callback_t>,
+    subscription: Option<&mut MaybeUninit<*mut pico_subscription_t>>,
+    error: Option<&mut MaybeUninit<*mut pico_error_t>>,
+) -> ReturnStatus {
+    open(client, callback, subscription, error, |client| {
+        // SAFETY: a filter or NULL, by the header.
+        Ok(Source::SubOperations(client.sub_operations_stream(&unsafe { sub_operation_filter(filter) }?)?))
+    })
+}
+
+/// Streams completed orders. As pico_client_operations_stream().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pico_client_order_completes_stream(
+    client: Option<&pico_client_t>,
+    filter: *const pico_order_complete_filter_t,
+    callback: Option<&pico_event_callback_t>,
+    subscription: Option<&mut MaybeUninit<*mut pico_subscription_t>>,
+    error: Option<&mut MaybeUninit<*mut pico_error_t>>,
+) -> ReturnStatus {
+    open(client, callback, subscription, error, |client| {
+        // SAFETY: a filter or NULL, by the header.
+        Ok(Source::OrderCompletes(client.order_completes_stream(&unsafe { order_complete_filter(filter) }?)?))
+    })
+}
+
+/// Streams operators' notes. Older Picos do not have this stream and refuse it. As
+/// pico_client_operations_stream().
+#[unsafe(no_mangle)]
+pub extern "C" fn pico_client_note_events_stream(
+    client: Option<&pico_client_t>,
+    callback: Option<&pico_event_callback_t>,
+    subscription: Option<&mut MaybeUninit<*mut pico_subscription_t>>,
+    error: Option<&mut MaybeUninit<*mut pico_error_t>>,
+) -> ReturnStatus {
+    open(client, callback, subscription, error, |client| Ok(Source::Notes(client.note_events_stream()?)))
+}
+
+/// Streams any subscription document; each event is PICO_EVENT_DATA, the "data" of one result. It ends when
+/// the server completes it. The document's arguments are as in pico_client_execute(), all else as in
+/// pico_client_operations_stream().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pico_client_subscribe(
+    client: Option<&pico_client_t>,
+    query: *const c_char,
+    query_len: usize,
+    variables_json: *const c_char,
+    variables_json_len: usize,
+    operation_name: *const c_char,
+    callback: Option<&pico_event_callback_t>,
+    subscription: Option<&mut MaybeUninit<*mut pico_subscription_t>>,
+    error: Option<&mut MaybeUninit<*mut pico_error_t>>,
+) -> ReturnStatus {
+    open(client, callback, subscription, error, |client| {
+        // SAFETY: passed on to the caller.
+        let request =
+            unsafe { request_of((query, query_len), (variables_json, variables_json_len), operation_name) }?;
+        Ok(Source::Data(client.subscribe(&request)?))
+    })
+}
+
+/// Takes the next event of a subscription without a callback; free it with pico_event_free(). Waits
+/// timeout_ms at most, 0 not at all, negative for ever. PICO_E_TIMEOUT when there was none; PICO_E_CLOSED
+/// after the end (the last event is PICO_EVENT_CLOSED, unless this side ended it). Several threads may
+/// take; each event goes to one of them. Waits.
+#[unsafe(no_mangle)]
+pub extern "C" fn pico_subscription_next(
+    subscription: Option<&pico_subscription_t>,
+    timeout_ms: i64,
+    event: Option<&mut MaybeUninit<*mut pico_event_t>>,
+    error: Option<&mut MaybeUninit<*mut pico_error_t>>,
+) -> ReturnStatus {
+    guard::waiting(error, || {
+        let inner = Arc::clone(&required("subscription", subscription)?.inner);
+        let out = required("event", event)?;
+        if inner.by_callback {
+            return Err(Error::invalid(
+                "subscription",
+                "delivers to its callback; open it with NULL to pull",
+            ));
+        }
+        let next = async {
+            let event = inner.source.next().await;
+            event.ok_or_else(|| Error::new(ErrorKind::Closed, "the subscription has ended"))
+        };
+        let event = runtime::block_on(next, limit(timeout_ms), None)?;
+        out.write(Box::into_raw(Box::new(event)));
+        Ok(())
+    })
+}
+
+/// Ends the subscription without waiting: pico_subscription_next() returns PICO_E_CLOSED in every thread,
+/// events not yet taken are dropped; a callback is not called again, but for a call that is under way, and
+/// `drop` follows. Any thread, callbacks included. The subscription must still be freed.
+#[unsafe(no_mangle)]
+pub extern "C" fn pico_subscription_cancel(
+    subscription: Option<&pico_subscription_t>,
+    error: Option<&mut MaybeUninit<*mut pico_error_t>>,
+) -> ReturnStatus {
+    guard::status(error, || {
+        required("subscription", subscription)?.inner.end();
+        Ok(())
+    })
+}
+
+/// Ends the subscription like pico_subscription_cancel() and waits, timeout_ms at most (negative: for
+/// ever), until a call of the callback that is under way and `drop` have returned. PICO_E_TIMEOUT when they
+/// have not; it may be called again to wait on. The subscription must still be freed. Waits: it must not be
+/// called from a callback.
+#[unsafe(no_mangle)]
+pub extern "C" fn pico_subscription_close(
+    subscription: Option<&pico_subscription_t>,
+    timeout_ms: i64,
+    error: Option<&mut MaybeUninit<*mut pico_error_t>>,
+) -> ReturnStatus {
+    guard::waiting(error, || {
+        let inner = &required("subscription", subscription)?.inner;
+        inner.end();
+        inner.lifecycle.wait(deadline(limit(timeout_ms)))
+    })
+}
+
+/// Frees the subscription, ending it like pico_subscription_cancel(). Never waits; any thread, its own
+/// callback included.
+#[unsafe(no_mangle)]
+pub extern "C" fn pico_subscription_free(subscription: Option<Box<pico_subscription_t>>) -> ReturnNothing {
+    guard::free(subscription);
+}

@@ -1,0 +1,1721 @@
+/*
+ * pico_erp.h - connects an ERP to a Pico MES: operations, orders, completions, webhooks.
+ *
+ * Conventions, which hold for every function unless its comment says otherwise:
+ *
+ * Results    A function that can fail returns a pico_status_t: PICO_OK (0), or one of PICO_E_*. Its last
+ *            argument, `error`, may be NULL; on failure, and only then, *error is set to an object that says
+ *            more and is freed with pico_error_free(). Other outputs are written on PICO_OK only.
+ * Texts      are UTF-8 and NUL-terminated in both directions; JSON and PEM come in with a length. What is
+ *            passed in is borrowed for the call and copied where it is needed longer. A NUL inside a text of
+ *            the server's shows as U+FFFD in typed fields; the JSON has it as it was sent.
+ * Ownership  What pico_x_new() and outputs `pico_x_t **` give is yours, until pico_x_free(). Freeing NULL
+ *            does nothing. Pointers that getters return live as long as the object they were asked of.
+ *            Objects may be freed in any order: children keep what they need of their parents.
+ * Structs    A struct that you fill in starts with struct_size. Set it to zero as a whole, then set
+ *            struct_size to sizeof the struct: older and newer callers then stay compatible.
+ * Threads    Clients, subscriptions, calls, lists, events, errors and replies may be used from any thread, and
+ *            from several at once; options from one at a time. An object must not be freed while another
+ *            function is still using it in another thread.
+ * Callbacks  are {call, drop, user_data}. They run on threads of the library, one at a time for each
+ *            subscription, with no lock held, and must not throw. `drop` (may be NULL) is called exactly
+ *            once, after the last call has returned, and nothing is called after it; free user_data there.
+ *            If the function that takes the callback fails, nothing is called, drop included. Inside a
+ *            callback every function may be used that does not wait; those that wait say so in their comment
+ *            and return PICO_E_REENTRANT there.
+ * Processes  After fork() the child may read and free what it inherited, but not use a client or a
+ *            subscription: PICO_E_FORKED. The library starts its threads with the first client, so fork before.
+ * Unloading  The library stays mapped after dlclose(). Close clients before the process ends.
+ */
+
+#ifndef PICO_ERP_H
+#define PICO_ERP_H
+
+/* Generated from crates/pico-erp-ffi by `cargo xtask header`. Do not edit. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* PICO_API: how symbols are imported. Define PICO_STATIC when linking the static library on Windows. */
+#if defined(_WIN32)
+#  if defined(PICO_STATIC)
+#    define PICO_API
+#  else
+#    define PICO_API __declspec(dllimport)
+#  endif
+#  define PICO_CALL __cdecl
+#else
+#  if defined(__GNUC__)
+#    define PICO_API __attribute__((visibility("default")))
+#  else
+#    define PICO_API
+#  endif
+#  define PICO_CALL
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct pico_error_t;
+struct pico_event_t;
+struct pico_reply_t;
+struct pico_token_answer_t;
+
+/* Ends a callback: called exactly once, after the last call has returned. Frees user_data, typically. */
+typedef void (PICO_CALL *pico_drop_fn)(void *user_data);
+
+/* Receives an event, which lives until the function returns (pico_event_retain() keeps it). Returns
+ * PICO_CONTINUE, or PICO_STOP to end the subscription. */
+typedef int32_t (PICO_CALL *pico_event_fn)(void *user_data, const struct pico_event_t *event);
+
+/* Receives the outcome of a call, exactly once: PICO_OK and the reply, or a status and the error; the other is
+ * NULL. Both belong to the function, which frees them: pico_reply_free(), pico_error_free(). */
+typedef void (PICO_CALL *pico_reply_fn)(void *user_data, int32_t status, struct pico_reply_t *reply,
+                                        struct pico_error_t *error);
+
+/* Gives the token for the next request, by pico_token_answer_set() or pico_token_answer_fail(). May block. May be
+ * called from several threads at once. The answer lives until the function returns. */
+typedef void (PICO_CALL *pico_token_fn)(void *user_data, struct pico_token_answer_t *answer);
+
+/* Receives a line of the log: PICO_LOG_*, the part of the library it comes from, the text. Both texts live until
+ * the function returns. */
+typedef void (PICO_CALL *pico_log_fn)(void *user_data, int32_t level, const char *target, const char *message);
+
+#ifdef __cplusplus
+}
+#endif
+
+
+/**
+ * An event callback returns this to go on; so does any other value but PICO_STOP.
+ */
+#define PICO_CONTINUE 0
+
+/**
+ * An event callback returns this to end the subscription: no further call, then `drop`.
+ */
+#define PICO_STOP 1
+
+/**
+ * An operation is new or was changed: pico_event_operation().
+ */
+#define PICO_EVENT_OPERATION 1
+
+/**
+ * An edge of the product structure is new or was changed: pico_event_sub_operation().
+ */
+#define PICO_EVENT_SUB_OPERATION 2
+
+/**
+ * An order was completed: pico_event_order_complete().
+ */
+#define PICO_EVENT_ORDER_COMPLETE 3
+
+/**
+ * A note is new or was changed: pico_event_note().
+ */
+#define PICO_EVENT_NOTE 4
+
+/**
+ * One result of a raw subscription; its "data" is pico_event_json().
+ */
+#define PICO_EVENT_DATA 5
+
+/**
+ * The stream's connection changed: pico_event_state().
+ */
+#define PICO_EVENT_STATE 6
+
+/**
+ * One event could not be used: pico_event_error(). The stream goes on.
+ */
+#define PICO_EVENT_PROBLEM 7
+
+/**
+ * The stream has ended: by the server, or by pico_event_error(). The last event.
+ */
+#define PICO_EVENT_CLOSED 8
+
+/**
+ * A connection is being made.
+ */
+#define PICO_STATE_CONNECTING 1
+
+/**
+ * Events can arrive: pico_event_gap_ms() says what may have been missed.
+ */
+#define PICO_STATE_OPEN 2
+
+/**
+ * The connection was lost or could not be made: pico_event_error(). Another follows after
+ * pico_event_retry_delay_ms().
+ */
+#define PICO_STATE_RETRYING 3
+
+/**
+ * Calls and streams that failed for good.
+ */
+#define PICO_LOG_ERROR 1
+
+/**
+ * What may need attention.
+ */
+#define PICO_LOG_WARN 2
+
+/**
+ * Connections lost and made again.
+ */
+#define PICO_LOG_INFO 3
+
+/**
+ * Retries of calls, and other detail.
+ */
+#define PICO_LOG_DEBUG 4
+
+/**
+ * Everything.
+ */
+#define PICO_LOG_TRACE 5
+
+/**
+ * The API of Pico's "ERP Example Calls", at /graphql. The default.
+ */
+#define PICO_GENERATION_G2 2
+
+/**
+ * The newer API, at /graph/v2.
+ */
+#define PICO_GENERATION_G3 3
+
+/**
+ * The order is new.
+ */
+#define PICO_SAVED_CREATED 1
+
+/**
+ * The order was known and has been updated.
+ */
+#define PICO_SAVED_UPDATED 2
+
+/**
+ * The server used another word; the order is saved, since there was no error.
+ */
+#define PICO_SAVED_OTHER 3
+
+/**
+ * The version of the C ABI that this header describes. It is raised with every addition, and starts anew
+ * with the SONAME.
+ */
+#define PICO_ABI_VERSION 1
+
+/**
+ * In place of a time that is absent.
+ */
+#define PICO_NO_TIME INT64_MIN
+
+/**
+ * Controls calls: a time limit for the whole of each, and a way to cancel them from another thread. One
+ * object may be passed to several calls.
+ */
+typedef struct pico_call_t pico_call_t;
+
+/**
+ * The connection to one Pico. Thread-safe; one is enough for a program.
+ */
+typedef struct pico_client_t pico_client_t;
+
+/**
+ * Why a function failed.
+ */
+typedef struct pico_error_t pico_error_t;
+
+/**
+ * One event of a subscription. Immutable; any thread.
+ */
+typedef struct pico_event_t pico_event_t;
+
+/**
+ * A list of operations.
+ */
+typedef struct pico_operations_t pico_operations_t;
+
+/**
+ * The settings of a client. Used by one thread at a time.
+ */
+typedef struct pico_options_t pico_options_t;
+
+/**
+ * A list of completed orders.
+ */
+typedef struct pico_order_completes_t pico_order_completes_t;
+
+/**
+ * A GraphQL reply as the server sent it. Both data and errors may be there: a reply can be partly good.
+ */
+typedef struct pico_reply_t pico_reply_t;
+
+/**
+ * A list of edges of the product structure.
+ */
+typedef struct pico_sub_operations_t pico_sub_operations_t;
+
+/**
+ * A live stream. It connects again by itself until it ends, is closed or is freed. Thread-safe.
+ */
+typedef struct pico_subscription_t pico_subscription_t;
+
+/**
+ * A text of the server's.
+ */
+typedef struct pico_text_t pico_text_t;
+
+/**
+ * What a token provider answers with.
+ */
+typedef struct pico_token_answer_t pico_token_answer_t;
+
+/**
+ * A list of webhook registrations.
+ */
+typedef struct pico_webhooks_t pico_webhooks_t;
+
+/**
+ * A function for the outcome of a call. The struct is copied.
+ */
+typedef struct {
+    /**
+     * Called exactly once.
+     */
+    pico_reply_fn call;
+    /**
+     * Called once, after it; may be NULL.
+     */
+    pico_drop_fn drop;
+    /**
+     * Handed to both.
+     */
+    void *user_data;
+} pico_reply_callback_t;
+
+/**
+ * A function for the log. The struct is copied.
+ */
+typedef struct {
+    /**
+     * Called for each line, one at a time.
+     */
+    pico_log_fn call;
+    /**
+     * Called once, after it was replaced or removed; may be NULL.
+     */
+    pico_drop_fn drop;
+    /**
+     * Handed to both.
+     */
+    void *user_data;
+} pico_log_callback_t;
+
+/**
+ * A function that gives the token. The struct is copied.
+ */
+typedef struct {
+    /**
+     * Called before every request, also from several threads at once.
+     */
+    pico_token_fn call;
+    /**
+     * Called once, when the options and every client made from them are gone; may be NULL.
+     */
+    pico_drop_fn drop;
+    /**
+     * Handed to both.
+     */
+    void *user_data;
+} pico_token_provider_t;
+
+/**
+ * An order to save. Pico knows an order by external_order_id, operation_id and order_index together:
+ * saving the same three again updates it. For several units, save one order for each, with order_index 0,
+ * 1, 2...
+ */
+typedef struct {
+    /**
+     * sizeof(pico_order_save_t).
+     */
+    uint32_t struct_size;
+    /**
+     * Which unit of the order, from 0.
+     */
+    uint32_t order_index;
+    /**
+     * What to build: the id of an operation.
+     */
+    const char *operation_id;
+    /**
+     * The ERP's order id. NULL makes a new order with every save, which is never retried; prefer an id.
+     */
+    const char *external_order_id;
+    /**
+     * The optional operations to include, by id; may be NULL.
+     */
+    const char *const *select_optional_operation_ids;
+    /**
+     * How many there are.
+     */
+    size_t select_optional_operation_ids_count;
+} pico_order_save_t;
+
+/**
+ * An order to cancel. Only units that have not been started are.
+ */
+typedef struct {
+    /**
+     * sizeof(pico_order_cancel_t).
+     */
+    uint32_t struct_size;
+    /**
+     * Which unit, from 0; unless cancel_all.
+     */
+    uint32_t order_index;
+    /**
+     * What was to be built.
+     */
+    const char *operation_id;
+    /**
+     * The ERP's order id.
+     */
+    const char *external_order_id;
+    /**
+     * Not 0: all units. 0: the unit order_index.
+     */
+    int32_t cancel_all;
+} pico_order_cancel_t;
+
+/**
+ * Which operations. NULL in a field means any.
+ */
+typedef struct {
+    /**
+     * sizeof(pico_operation_filter_t).
+     */
+    uint32_t struct_size;
+    /**
+     * The operation with this id of Pico's; sent to the server.
+     */
+    const char *id;
+    /**
+     * With this part number; matched by the library.
+     */
+    const char *external_id;
+    /**
+     * With this revision; matched by the library.
+     */
+    const char *external_revision;
+} pico_operation_filter_t;
+
+/**
+ * Which edges of the product structure; matched by the library. NULL in a field means any.
+ */
+typedef struct {
+    /**
+     * sizeof(pico_sub_operation_filter_t).
+     */
+    uint32_t struct_size;
+    /**
+     * Below the operation with this id.
+     */
+    const char *parent_id;
+    /**
+     * To the operation with this id.
+     */
+    const char *sub_id;
+} pico_sub_operation_filter_t;
+
+/**
+ * Which completed orders. NULL in a field means any.
+ */
+typedef struct {
+    /**
+     * sizeof(pico_order_complete_filter_t).
+     */
+    uint32_t struct_size;
+    /**
+     * The unit, where by_order_index is not 0; matched by the library.
+     */
+    uint32_t order_index;
+    /**
+     * Of the operation with this id; sent to the server.
+     */
+    const char *operation_id;
+    /**
+     * Of this ERP order; matched by the library.
+     */
+    const char *external_order_id;
+    /**
+     * Not 0: only the unit order_index. 0: all units.
+     */
+    int32_t by_order_index;
+} pico_order_complete_filter_t;
+
+/**
+ * The outcome of a function: PICO_OK or one of PICO_E_*. Numbers are grouped by hundred and never reused.
+ */
+typedef int32_t pico_status_t;
+
+/**
+ * A function for events. The struct is copied; it need not outlive the call that takes it.
+ */
+typedef struct {
+    /**
+     * Called for each event, in order, one at a time.
+     */
+    pico_event_fn call;
+    /**
+     * Called once at the end; may be NULL.
+     */
+    pico_drop_fn drop;
+    /**
+     * Handed to both.
+     */
+    void *user_data;
+} pico_event_callback_t;
+
+/**
+ * A header's name and value.
+ */
+typedef struct {
+    /**
+     * The name.
+     */
+    const char *name;
+    /**
+     * The value.
+     */
+    const char *value;
+} pico_header_t;
+
+/**
+ * A webhook to register.
+ */
+typedef struct {
+    /**
+     * sizeof(pico_webhook_subscribe_t).
+     */
+    uint32_t struct_size;
+    /**
+     * Your id for it: letters, digits, '-', '.', '_' and '~'.
+     */
+    const char *subscription_id;
+    /**
+     * One GraphQL fragment, such as "fragment Done on OperationOrderComplete { externalOrderId at }". Its
+     * type picks the stream, its fields are the payload.
+     */
+    const char *response_fragment;
+    /**
+     * Where Pico is to post to, http or https.
+     */
+    const char *webhook_url;
+    /**
+     * Headers that Pico sends with each post, such as a secret to know it by; may be NULL.
+     */
+    const pico_header_t *headers;
+    /**
+     * How many there are.
+     */
+    size_t headers_count;
+} pico_webhook_subscribe_t;
+
+/**
+ * A serial, or on an operation the slot for one. Every text may be NULL.
+ */
+typedef struct {
+    /**
+     * Pico's identifier of the attribute.
+     */
+    const char *id;
+    /**
+     * The component's part number.
+     */
+    const char *external_id;
+    /**
+     * The serial; NULL on an operation, where it is not captured yet.
+     */
+    const char *value;
+} pico_attribute_t;
+
+/**
+ * A product, a subassembly or a process: anything that can be ordered. What Pico did not send is NULL.
+ * Newer versions of the library add fields at the end and say so in struct_size.
+ */
+typedef struct {
+    /**
+     * Size of this struct as the library knows it.
+     */
+    uint32_t struct_size;
+    /**
+     * Pico's identifier; what orders are saved with.
+     */
+    const char *id;
+    /**
+     * The part number.
+     */
+    const char *external_id;
+    /**
+     * The revision.
+     */
+    const char *external_revision;
+    /**
+     * The display name; never NULL.
+     */
+    const char *name;
+    /**
+     * The template it was made from.
+     */
+    const char *template_id;
+    /**
+     * The variant of the template.
+     */
+    const char *variant_name;
+    /**
+     * The serialised parts that the build needs.
+     */
+    const pico_attribute_t *consumed_serials;
+    /**
+     * How many there are.
+     */
+    size_t consumed_serials_count;
+    /**
+     * When it was last changed, RFC 3339 in UTC; never NULL.
+     */
+    const char *updated_at;
+    /**
+     * The same in milliseconds since 1970.
+     */
+    int64_t updated_at_ms;
+    /**
+     * When it was archived; NULL while it is in use.
+     */
+    const char *archived_at;
+    /**
+     * The same in milliseconds since 1970, or PICO_NO_TIME.
+     */
+    int64_t archived_at_ms;
+    /**
+     * The object as the server sent it; NUL-terminated.
+     */
+    const char *json;
+    /**
+     * Its length without the NUL.
+     */
+    size_t json_len;
+} pico_operation_t;
+
+/**
+ * One edge of the product structure, from a parent operation to a child operation. What Pico did not send
+ * is NULL.
+ */
+typedef struct {
+    /**
+     * Size of this struct as the library knows it.
+     */
+    uint32_t struct_size;
+    /**
+     * The id of the parent operation.
+     */
+    const char *parent_id;
+    /**
+     * The id of the child operation.
+     */
+    const char *sub_id;
+    /**
+     * The routing group. Pico does not say what it means; compare it, and no more.
+     */
+    const char *sub_group;
+    /**
+     * When the edge was last changed, RFC 3339 in UTC.
+     */
+    const char *updated_at;
+    /**
+     * The same in milliseconds since 1970, or PICO_NO_TIME.
+     */
+    int64_t updated_at_ms;
+    /**
+     * The object as the server sent it; NUL-terminated.
+     */
+    const char *json;
+    /**
+     * Its length without the NUL.
+     */
+    size_t json_len;
+} pico_sub_operation_t;
+
+/**
+ * A completed order. What Pico did not send is NULL.
+ */
+typedef struct {
+    /**
+     * Size of this struct as the library knows it.
+     */
+    uint32_t struct_size;
+    /**
+     * Which unit of the order, from 0; -1 when Pico did not say.
+     */
+    int32_t order_index;
+    /**
+     * The ERP's order id; never NULL.
+     */
+    const char *external_order_id;
+    /**
+     * The id of the operation that was completed. With child orders this may be a part of what was ordered.
+     */
+    const char *operation_id;
+    /**
+     * Its part number.
+     */
+    const char *operation_external_id;
+    /**
+     * Its revision.
+     */
+    const char *operation_external_revision;
+    /**
+     * Its display name.
+     */
+    const char *operation_name;
+    /**
+     * When it was completed, RFC 3339 in UTC; never NULL.
+     */
+    const char *at;
+    /**
+     * The same in milliseconds since 1970.
+     */
+    int64_t at_ms;
+    /**
+     * When the first process was started.
+     */
+    const char *started_at;
+    /**
+     * The same in milliseconds since 1970, or PICO_NO_TIME.
+     */
+    int64_t started_at_ms;
+    /**
+     * The serials of the parts that were built in.
+     */
+    const pico_attribute_t *consumed_serials;
+    /**
+     * How many there are.
+     */
+    size_t consumed_serials_count;
+    /**
+     * The serial of the finished unit, when one was captured.
+     */
+    const char *produced_serial;
+    /**
+     * The object as the server sent it; NUL-terminated.
+     */
+    const char *json;
+    /**
+     * Its length without the NUL.
+     */
+    size_t json_len;
+} pico_order_complete_t;
+
+/**
+ * An operator's note that is new or was changed. What Pico did not send is NULL.
+ */
+typedef struct {
+    /**
+     * Size of this struct as the library knows it.
+     */
+    uint32_t struct_size;
+    /**
+     * A running number.
+     */
+    int64_t seq;
+    /**
+     * When the note was made, RFC 3339 in UTC; never NULL.
+     */
+    const char *at;
+    /**
+     * The same in milliseconds since 1970.
+     */
+    int64_t at_ms;
+    /**
+     * The note's id.
+     */
+    const char *id;
+    /**
+     * The note's id in an outside ticket system.
+     */
+    const char *external_id;
+    /**
+     * What the operator wrote.
+     */
+    const char *text;
+    /**
+     * Whether it is new or changed; Pico does not list the values.
+     */
+    const char *event_type;
+    /**
+     * Further detail, as JSON, in a form Pico does not describe.
+     */
+    const char *metadata_json;
+    /**
+     * URL paths of pictures; none of them is NULL.
+     */
+    const char *const *images;
+    /**
+     * How many there are.
+     */
+    size_t images_count;
+    /**
+     * The object as the server sent it; NUL-terminated.
+     */
+    const char *json;
+    /**
+     * Its length without the NUL.
+     */
+    size_t json_len;
+} pico_note_t;
+
+/**
+ * One webhook registration. Pico never gives back the headers. What it did not send is NULL.
+ */
+typedef struct {
+    /**
+     * Size of this struct as the library knows it.
+     */
+    uint32_t struct_size;
+    /**
+     * The id the caller chose.
+     */
+    const char *subscription_id;
+    /**
+     * The fragment that picks the stream and the payload's fields.
+     */
+    const char *response_fragment;
+    /**
+     * Where Pico posts to.
+     */
+    const char *webhook_url;
+    /**
+     * When it was registered, RFC 3339 in UTC.
+     */
+    const char *created_at;
+    /**
+     * The same in milliseconds since 1970, or PICO_NO_TIME.
+     */
+    int64_t created_at_ms;
+    /**
+     * When Pico last had an event for it.
+     */
+    const char *last_event_at;
+    /**
+     * The same in milliseconds since 1970, or PICO_NO_TIME.
+     */
+    int64_t last_event_at_ms;
+    /**
+     * The object as the server sent it; NUL-terminated.
+     */
+    const char *json;
+    /**
+     * Its length without the NUL.
+     */
+    size_t json_len;
+} pico_webhook_t;
+
+/**
+ * Success.
+ */
+#define PICO_OK 0
+
+/**
+ * A setting or an argument is wrong; the message names it. Nothing was sent.
+ */
+#define PICO_E_INVALID_ARGUMENT 100
+
+/**
+ * A pointer that must not be NULL was NULL; the message names it.
+ */
+#define PICO_E_NULL_POINTER 101
+
+/**
+ * A text that must be UTF-8 was not.
+ */
+#define PICO_E_INVALID_UTF8 102
+
+/**
+ * A function that waits was called from inside a callback.
+ */
+#define PICO_E_REENTRANT 103
+
+/**
+ * The process was forked after the library was first used.
+ */
+#define PICO_E_FORKED 104
+
+/**
+ * The client or the subscription is closed.
+ */
+#define PICO_E_CLOSED 105
+
+/**
+ * Not done in time.
+ */
+#define PICO_E_TIMEOUT 200
+
+/**
+ * Cancelled by pico_call_cancel().
+ */
+#define PICO_E_CANCELLED 201
+
+/**
+ * No connection: refused, unreachable, or reset before it was up.
+ */
+#define PICO_E_CONNECT 300
+
+/**
+ * The host name could not be resolved.
+ */
+#define PICO_E_DNS 301
+
+/**
+ * The TLS handshake failed, most often because the certificate is not trusted.
+ */
+#define PICO_E_TLS 302
+
+/**
+ * The proxy could not be reached or refused the connection.
+ */
+#define PICO_E_PROXY 303
+
+/**
+ * The connection broke before the reply was whole.
+ */
+#define PICO_E_CONNECTION_LOST 304
+
+/**
+ * An HTTP status that is neither a success nor a GraphQL reply.
+ */
+#define PICO_E_HTTP_STATUS 400
+
+/**
+ * The server refused the token.
+ */
+#define PICO_E_UNAUTHORIZED 401
+
+/**
+ * The server asks to slow down (HTTP 429).
+ */
+#define PICO_E_RATE_LIMITED 402
+
+/**
+ * The reply is not JSON; pico_error_body_start() has its first bytes.
+ */
+#define PICO_E_NOT_JSON 403
+
+/**
+ * The reply, or one event, is larger than the limit.
+ */
+#define PICO_E_TOO_LARGE 404
+
+/**
+ * The reply is JSON, but not of the form that was expected.
+ */
+#define PICO_E_DECODE 405
+
+/**
+ * The server answered with GraphQL errors; see pico_error_graphql_errors_json().
+ */
+#define PICO_E_GRAPHQL 500
+
+/**
+ * Something failed inside the library or the operating system.
+ */
+#define PICO_E_INTERNAL 900
+
+/**
+ * A bug in the library that was caught at its border; please report the message.
+ */
+#define PICO_E_PANIC 901
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * Makes a control without a time limit.
+ */
+PICO_API pico_status_t PICO_CALL pico_call_new(pico_call_t **call, pico_error_t **error);
+
+/**
+ * Limits the whole of each call that begins from now on, its retries included: PICO_E_TIMEOUT after that.
+ * Negative means no limit.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_call_set_timeout_ms(const pico_call_t *call,
+                                                 int64_t timeout_ms,
+                                                 pico_error_t **error);
+
+/**
+ * Cancels the calls that were given this control, those that wait now and all later ones:
+ * PICO_E_CANCELLED. Whether the server has carried out what was sent is not known then. Does not wait; any
+ * thread, callbacks included.
+ */
+PICO_API pico_status_t PICO_CALL pico_call_cancel(const pico_call_t *call, pico_error_t **error);
+
+/**
+ * Frees the control. Asynchronous calls that were given it go on.
+ */
+PICO_API void PICO_CALL pico_call_free(pico_call_t *call);
+
+/**
+ * Makes a client. Nothing is sent; the settings are checked, and PICO_E_INVALID_ARGUMENT names the one
+ * that is wrong. The options stay yours and may be used again.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_client_new(const pico_options_t *options,
+                                        pico_client_t **client,
+                                        pico_error_t **error);
+
+/**
+ * Makes a client with the endpoint of PICO_API_ENDPOINT, the token of PICO_API_TOKEN, and defaults.
+ */
+PICO_API pico_status_t PICO_CALL pico_client_from_environment(pico_client_t **client, pico_error_t **error);
+
+/**
+ * The URL that requests go to. Lives as long as the client. NULL for NULL.
+ */
+PICO_API const char *PICO_CALL pico_client_endpoint(const pico_client_t *client);
+
+/**
+ * Closes the client for good: calls that wait in other threads end with PICO_E_CLOSED, its subscriptions
+ * and asynchronous calls end, and this function waits, timeout_ms at most (negative: for ever), until
+ * their callbacks and drops have returned. PICO_E_TIMEOUT when one has not; it may be called again to wait
+ * on. The client must still be freed. This function waits: it must not be called from a callback.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_client_close(const pico_client_t *client,
+                                          int64_t timeout_ms,
+                                          pico_error_t **error);
+
+/**
+ * Frees the client. Never waits. Subscriptions and asynchronous calls go on by themselves;
+ * pico_client_close() first ends them.
+ */
+PICO_API void PICO_CALL pico_client_free(pico_client_t *client);
+
+/**
+ * The status that the function returned; PICO_OK for NULL.
+ */
+PICO_API pico_status_t PICO_CALL pico_error_status(const pico_error_t *error);
+
+/**
+ * What went wrong and why, for a person, in lower case. It never holds a token or a secret. NULL for NULL.
+ */
+PICO_API const char *PICO_CALL pico_error_message(const pico_error_t *error);
+
+/**
+ * The HTTP status of the reply, 0 when there was none.
+ */
+PICO_API int32_t PICO_CALL pico_error_http_status(const pico_error_t *error);
+
+/**
+ * The entries of a GraphQL reply's "errors" as a JSON list, as the server sent them. NULL when there were
+ * none.
+ */
+PICO_API const char *PICO_CALL pico_error_graphql_errors_json(const pico_error_t *error);
+
+/**
+ * The "data" that came with GraphQL errors, as JSON. NULL when there was none.
+ */
+PICO_API const char *PICO_CALL pico_error_data_json(const pico_error_t *error);
+
+/**
+ * The first bytes, 512 at most, of a body that was not what it should be, with what is not UTF-8 replaced.
+ * NULL when there was none.
+ */
+PICO_API const char *PICO_CALL pico_error_body_start(const pico_error_t *error);
+
+/**
+ * 1 when the cause may pass, so that the same call may succeed later, else 0. That says nothing of whether
+ * the server has carried it out already: repeat a mutation only where repeating does no harm.
+ */
+PICO_API int32_t PICO_CALL pico_error_retryable(const pico_error_t *error);
+
+/**
+ * How many milliseconds the server asked to wait (Retry-After), -1 when it did not.
+ */
+PICO_API int64_t PICO_CALL pico_error_retry_after_ms(const pico_error_t *error);
+
+/**
+ * Frees an error that a function gave. Not for those of pico_event_error(), which belong to their event.
+ */
+PICO_API void PICO_CALL pico_error_free(pico_error_t *error);
+
+/**
+ * What the event is: PICO_EVENT_*. 0 for NULL.
+ */
+PICO_API int32_t PICO_CALL pico_event_kind(const pico_event_t *event);
+
+/**
+ * The event's object as the server sent it; NULL for states, problems and the end. `length` (may be NULL)
+ * receives the length without the NUL. Lives as long as the event.
+ */
+PICO_API const char *PICO_CALL pico_event_json(const pico_event_t *event, size_t *length);
+
+/**
+ * The operation; NULL when the event is something else. Lives as long as the event.
+ */
+PICO_API const pico_operation_t *PICO_CALL pico_event_operation(const pico_event_t *event);
+
+/**
+ * The edge of the product structure; NULL when the event is something else. Lives as long as the event.
+ */
+PICO_API const pico_sub_operation_t *PICO_CALL pico_event_sub_operation(const pico_event_t *event);
+
+/**
+ * The completed order; NULL when the event is something else. Lives as long as the event.
+ */
+PICO_API const pico_order_complete_t *PICO_CALL pico_event_order_complete(const pico_event_t *event);
+
+/**
+ * The note; NULL when the event is something else. Lives as long as the event.
+ */
+PICO_API const pico_note_t *PICO_CALL pico_event_note(const pico_event_t *event);
+
+/**
+ * The error of a problem, of an end that was not the server's own, or of a lost connection; else NULL. It
+ * belongs to the event and lives as long.
+ */
+PICO_API const pico_error_t *PICO_CALL pico_event_error(const pico_event_t *event);
+
+/**
+ * The state of the connection: PICO_STATE_*; 0 when the event is something else.
+ */
+PICO_API int32_t PICO_CALL pico_event_state(const pico_event_t *event);
+
+/**
+ * With PICO_STATE_OPEN after a lost connection: for how many milliseconds nothing was heard. Events of
+ * that time are lost to the stream, since Pico does not send them again; the queries still list them. Else
+ * -1.
+ */
+PICO_API int64_t PICO_CALL pico_event_gap_ms(const pico_event_t *event);
+
+/**
+ * With PICO_STATE_RETRYING: how many milliseconds until the next try. Else -1.
+ */
+PICO_API int64_t PICO_CALL pico_event_retry_delay_ms(const pico_event_t *event);
+
+/**
+ * With PICO_STATE_RETRYING: how many times in a row the connection has failed. Else 0.
+ */
+PICO_API uint32_t PICO_CALL pico_event_failures(const pico_event_t *event);
+
+/**
+ * Keeps an event beyond the callback: returns another handle of it, which is yours to free. NULL for NULL.
+ */
+PICO_API pico_event_t *PICO_CALL pico_event_retain(const pico_event_t *event);
+
+/**
+ * Frees an event that pico_subscription_next() or pico_event_retain() gave; not one that a callback was
+ * lent.
+ */
+PICO_API void PICO_CALL pico_event_free(pico_event_t *event);
+
+/**
+ * Sends any query or mutation and gives the reply as it is; GraphQL errors are part of it, and no failure,
+ * unless they say that the token was refused. `variables_json` is a JSON object, or NULL with length 0;
+ * `operation_name` may be NULL where the document holds one operation; `call` may be NULL. Queries are
+ * retried, mutations are not. Waits.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_client_execute(const pico_client_t *client,
+                                            const char *query,
+                                            size_t query_len,
+                                            const char *variables_json,
+                                            size_t variables_json_len,
+                                            const char *operation_name,
+                                            const pico_call_t *call,
+                                            pico_reply_t **reply,
+                                            pico_error_t **error);
+
+/**
+ * The same without waiting: on PICO_OK the library owns user_data, and calls the function once with the
+ * outcome, also when the call is cancelled or the client is closed. May be called from a callback.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_client_execute_async(const pico_client_t *client,
+                                                  const char *query,
+                                                  size_t query_len,
+                                                  const char *variables_json,
+                                                  size_t variables_json_len,
+                                                  const char *operation_name,
+                                                  const pico_call_t *call,
+                                                  const pico_reply_callback_t *callback,
+                                                  pico_error_t **error);
+
+/**
+ * How many operations there are; 0 for NULL.
+ */
+PICO_API size_t PICO_CALL pico_operations_count(const pico_operations_t *list);
+
+/**
+ * The operation at an index from 0; NULL past the end. Lives as long as the list.
+ */
+PICO_API const pico_operation_t *PICO_CALL pico_operations_at(const pico_operations_t *list, size_t index);
+
+/**
+ * The list as JSON, each element as the server sent it. `length` (may be NULL) receives the length without
+ * the NUL. Lives as long as the list.
+ */
+PICO_API const char *PICO_CALL pico_operations_json(const pico_operations_t *list, size_t *length);
+
+/**
+ * Frees the list and all it gave.
+ */
+PICO_API void PICO_CALL pico_operations_free(pico_operations_t *list);
+
+/**
+ * How many edges there are; 0 for NULL.
+ */
+PICO_API size_t PICO_CALL pico_sub_operations_count(const pico_sub_operations_t *list);
+
+/**
+ * The edge at an index from 0; NULL past the end. Lives as long as the list.
+ */
+PICO_API
+const pico_sub_operation_t *PICO_CALL pico_sub_operations_at(const pico_sub_operations_t *list,
+                                                             size_t index);
+
+/**
+ * The list as JSON, each element as the server sent it. `length` (may be NULL) receives the length without
+ * the NUL. Lives as long as the list.
+ */
+PICO_API const char *PICO_CALL pico_sub_operations_json(const pico_sub_operations_t *list, size_t *length);
+
+/**
+ * Frees the list and all it gave.
+ */
+PICO_API void PICO_CALL pico_sub_operations_free(pico_sub_operations_t *list);
+
+/**
+ * How many completed orders there are; 0 for NULL.
+ */
+PICO_API size_t PICO_CALL pico_order_completes_count(const pico_order_completes_t *list);
+
+/**
+ * The completed order at an index from 0; NULL past the end. Lives as long as the list.
+ */
+PICO_API
+const pico_order_complete_t *PICO_CALL pico_order_completes_at(const pico_order_completes_t *list,
+                                                               size_t index);
+
+/**
+ * The list as JSON, each element as the server sent it. `length` (may be NULL) receives the length without
+ * the NUL. Lives as long as the list.
+ */
+PICO_API const char *PICO_CALL pico_order_completes_json(const pico_order_completes_t *list, size_t *length);
+
+/**
+ * Frees the list and all it gave.
+ */
+PICO_API void PICO_CALL pico_order_completes_free(pico_order_completes_t *list);
+
+/**
+ * How many registrations there are; 0 for NULL.
+ */
+PICO_API size_t PICO_CALL pico_webhooks_count(const pico_webhooks_t *list);
+
+/**
+ * The registration at an index from 0; NULL past the end. Lives as long as the list.
+ */
+PICO_API const pico_webhook_t *PICO_CALL pico_webhooks_at(const pico_webhooks_t *list, size_t index);
+
+/**
+ * The list as JSON, each element as the server sent it. `length` (may be NULL) receives the length without
+ * the NUL. Lives as long as the list.
+ */
+PICO_API const char *PICO_CALL pico_webhooks_json(const pico_webhooks_t *list, size_t *length);
+
+/**
+ * Frees the list and all it gave.
+ */
+PICO_API void PICO_CALL pico_webhooks_free(pico_webhooks_t *list);
+
+/**
+ * Hands the library's log to a function, from this level (PICO_LOG_*) up, in place of the one before; NULL
+ * removes it. The function is called on a thread of the library, one line at a time, and must be quick: at
+ * most 1,024 lines wait, those beyond are counted and the count is logged. On PICO_OK the library owns
+ * user_data; `drop` is called when the function was replaced or removed and the lines that wait are told.
+ * Never waits; any thread.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_log_set(int32_t level,
+                                     const pico_log_callback_t *callback,
+                                     pico_error_t **error);
+
+/**
+ * Makes settings with nothing but defaults in *options. Only the endpoint has none; set it.
+ */
+PICO_API pico_status_t PICO_CALL pico_options_new(pico_options_t **options, pico_error_t **error);
+
+/**
+ * Frees the settings. Clients made from them are not touched.
+ */
+PICO_API void PICO_CALL pico_options_free(pico_options_t *options);
+
+/**
+ * Sets Pico's address, such as "https://yourcompany.picomes.com". Without a path it gets that of the
+ * generation.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_set_endpoint(pico_options_t *options,
+                                                  const char *endpoint,
+                                                  pico_error_t **error);
+
+/**
+ * Sets the token that Pico issued.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_set_token(pico_options_t *options,
+                                               const char *token,
+                                               pico_error_t **error);
+
+/**
+ * Takes the token from an environment variable, read when the client is made.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_set_token_from_environment(pico_options_t *options,
+                                                                const char *variable,
+                                                                pico_error_t **error);
+
+/**
+ * Asks a function for the token before every request; one that is dear should keep its answer. On PICO_OK
+ * the library owns user_data.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_set_token_provider(pico_options_t *options,
+                                                        const pico_token_provider_t *provider,
+                                                        pico_error_t **error);
+
+/**
+ * Answers with a token, which is copied. For use inside a token provider.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_token_answer_set(pico_token_answer_t *answer,
+                                              const char *token,
+                                              pico_error_t **error);
+
+/**
+ * Answers that there is no token; the message goes into the error of the request. For use inside a token
+ * provider.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_token_answer_fail(pico_token_answer_t *answer,
+                                               const char *message,
+                                               pico_error_t **error);
+
+/**
+ * Chooses the generation of the API: PICO_GENERATION_G2 (the default) or PICO_GENERATION_G3.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_set_generation(pico_options_t *options,
+                                                    int32_t generation,
+                                                    pico_error_t **error);
+
+/**
+ * How long a connection may take to be made, TLS included. Default 10 s.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_set_connect_timeout_ms(pico_options_t *options,
+                                                            int64_t timeout_ms,
+                                                            pico_error_t **error);
+
+/**
+ * How long one try of a call may take. Default 30 s. What the tries and the waits between them may take
+ * together is set by pico_call_set_timeout_ms().
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_set_request_timeout_ms(pico_options_t *options,
+                                                            int64_t timeout_ms,
+                                                            pico_error_t **error);
+
+/**
+ * How many times a call that is safe to repeat is tried in all. 1 means no retry. Default 4.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_set_retry_attempts(pico_options_t *options,
+                                                        uint32_t attempts,
+                                                        pico_error_t **error);
+
+/**
+ * The waits between tries of a call: up to first_ms, doubling up to most_ms. Default 200 ms and 10 s.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_set_retry_backoff_ms(pico_options_t *options,
+                                                          int64_t first_ms,
+                                                          int64_t most_ms,
+                                                          pico_error_t **error);
+
+/**
+ * How much of a server's Retry-After a call honours at most. Default 60 s.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_set_retry_after_limit_ms(pico_options_t *options,
+                                                              int64_t limit_ms,
+                                                              pico_error_t **error);
+
+/**
+ * With no byte for this long, comments included, a stream's connection counts as dead. Default 5 minutes.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_set_stream_idle_timeout_ms(pico_options_t *options,
+                                                                int64_t timeout_ms,
+                                                                pico_error_t **error);
+
+/**
+ * The waits between a stream's connections: up to first_ms, doubling up to most_ms. Default 1 s and 60 s.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_set_stream_backoff_ms(pico_options_t *options,
+                                                           int64_t first_ms,
+                                                           int64_t most_ms,
+                                                           pico_error_t **error);
+
+/**
+ * How much of a server's wish to wait a stream honours at most. Default 5 minutes.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_set_stream_retry_limit_ms(pico_options_t *options,
+                                                               int64_t limit_ms,
+                                                               pico_error_t **error);
+
+/**
+ * After a connection has held this long, a stream's waits start anew from the shortest. Default 60 s.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_set_stream_stable_after_ms(pico_options_t *options,
+                                                                int64_t stable_after_ms,
+                                                                pico_error_t **error);
+
+/**
+ * How many events of a stream may wait to be taken before the socket is no longer read. Default 256.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_set_stream_buffer(pico_options_t *options,
+                                                       size_t events,
+                                                       pico_error_t **error);
+
+/**
+ * Limits the bytes of one reply, after decompression, and of one event. Default 64 MiB and 8 MiB.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_set_size_limits(pico_options_t *options,
+                                                     size_t reply_bytes,
+                                                     size_t event_bytes,
+                                                     pico_error_t **error);
+
+/**
+ * Goes through this proxy: an http, https, socks4, socks5 or socks5h URL, with user and password where
+ * needed. no_proxy (may be NULL) lists hosts to reach directly, in the form of NO_PROXY. The default is
+ * what the environment says.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_set_proxy(pico_options_t *options,
+                                               const char *url,
+                                               const char *no_proxy,
+                                               pico_error_t **error);
+
+/**
+ * Goes directly, whatever the environment says.
+ */
+PICO_API pico_status_t PICO_CALL pico_options_set_no_proxy(pico_options_t *options, pico_error_t **error);
+
+/**
+ * Trusts these certificates (PEM, one or more) as well as the platform's. May be called again for more.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_add_ca_pem(pico_options_t *options,
+                                                const char *pem,
+                                                size_t pem_len,
+                                                pico_error_t **error);
+
+/**
+ * Presents this certificate chain with its private key (both PEM) to the server.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_set_client_certificate_pem(pico_options_t *options,
+                                                                const char *chain,
+                                                                size_t chain_len,
+                                                                const char *key,
+                                                                size_t key_len,
+                                                                pico_error_t **error);
+
+/**
+ * Sends this header with every request. May be called again for more.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_add_header(pico_options_t *options,
+                                                const char *name,
+                                                const char *value,
+                                                pico_error_t **error);
+
+/**
+ * Sets the User-Agent. Default "pico-erp/" and the version.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_set_user_agent(pico_options_t *options,
+                                                    const char *user_agent,
+                                                    pico_error_t **error);
+
+/**
+ * The text. Lives as long as the object. NULL for NULL.
+ */
+PICO_API const char *PICO_CALL pico_text_string(const pico_text_t *text);
+
+/**
+ * Frees the text.
+ */
+PICO_API void PICO_CALL pico_text_free(pico_text_t *text);
+
+/**
+ * Saves an order: creates it, or updates it when Pico knows it. `outcome` (may be NULL) receives
+ * PICO_SAVED_*. A save with an external_order_id is retried, since repeating it does no harm; after a
+ * retry the outcome may be PICO_SAVED_UPDATED for an order that this very call created. `call` may be
+ * NULL. Waits.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_client_save_order(const pico_client_t *client,
+                                               const pico_order_save_t *order,
+                                               const pico_call_t *call,
+                                               int32_t *outcome,
+                                               pico_error_t **error);
+
+/**
+ * Cancels units of an order that have not been started. `message` (may be NULL) receives what the server
+ * said; Pico does not document its answer when nothing can be cancelled. Never retried after it may have
+ * reached the server. `call` may be NULL. Waits.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_client_cancel_order(const pico_client_t *client,
+                                                 const pico_order_cancel_t *order,
+                                                 const pico_call_t *call,
+                                                 pico_text_t **message,
+                                                 pico_error_t **error);
+
+/**
+ * Lists what can be built. Pico has no paging, so this is the whole list. `filter` may be NULL for all,
+ * `call` for no control. Waits.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_client_operations(const pico_client_t *client,
+                                               const pico_operation_filter_t *filter,
+                                               const pico_call_t *call,
+                                               pico_operations_t **operations,
+                                               pico_error_t **error);
+
+/**
+ * Lists the edges of the product structure. `filter` may be NULL for all, `call` for no control. Waits.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_client_sub_operations(const pico_client_t *client,
+                                                   const pico_sub_operation_filter_t *filter,
+                                                   const pico_call_t *call,
+                                                   pico_sub_operations_t **sub_operations,
+                                                   pico_error_t **error);
+
+/**
+ * Lists completed orders. This is how a completion is found again that no stream delivered: Pico itself
+ * never sends one twice. `filter` may be NULL for all, `call` for no control. Waits.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_client_order_completes(const pico_client_t *client,
+                                                    const pico_order_complete_filter_t *filter,
+                                                    const pico_call_t *call,
+                                                    pico_order_completes_t **order_completes,
+                                                    pico_error_t **error);
+
+/**
+ * "data" as JSON; NULL when it was missing or null, *length is untouched then. `length` (may be NULL)
+ * receives the length without the NUL. Lives as long as the reply.
+ */
+PICO_API const char *PICO_CALL pico_reply_data_json(const pico_reply_t *reply, size_t *length);
+
+/**
+ * "errors" as a JSON list; NULL when there were none. `length` as above.
+ */
+PICO_API const char *PICO_CALL pico_reply_errors_json(const pico_reply_t *reply, size_t *length);
+
+/**
+ * "extensions" as JSON; NULL when it was missing or null. `length` as above.
+ */
+PICO_API const char *PICO_CALL pico_reply_extensions_json(const pico_reply_t *reply, size_t *length);
+
+/**
+ * The whole reply as JSON. `length` as above.
+ */
+PICO_API const char *PICO_CALL pico_reply_json(const pico_reply_t *reply, size_t *length);
+
+/**
+ * The HTTP status it came with; 0 for NULL.
+ */
+PICO_API int32_t PICO_CALL pico_reply_http_status(const pico_reply_t *reply);
+
+/**
+ * Frees the reply.
+ */
+PICO_API void PICO_CALL pico_reply_free(pico_reply_t *reply);
+
+/**
+ * The name of a status in snake case, such as "timeout", and "unknown" for a number that is none. Lives
+ * for ever; any thread.
+ */
+PICO_API const char *PICO_CALL pico_status_name(pico_status_t status);
+
+/**
+ * Streams operations as they are created or changed. `filter` may be NULL for all. With a `callback`
+ * events are delivered to it, possibly before this function has returned, and on PICO_OK the library owns
+ * its user_data; with NULL they are taken by pico_subscription_next(). Failures to connect are events, not
+ * failures of this function, which never waits.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_client_operations_stream(const pico_client_t *client,
+                                                      const pico_operation_filter_t *filter,
+                                                      const pico_event_callback_t *callback,
+                                                      pico_subscription_t **subscription,
+                                                      pico_error_t **error);
+
+/**
+ * Streams changes of the product structure. As pico_client_operations_stream().
+ */
+PICO_API
+pico_status_t PICO_CALL pico_client_sub_operations_stream(const pico_client_t *client,
+                                                          const pico_sub_operation_filter_t *filter,
+                                                          const pico_event_callback_t *callback,
+                                                          pico_subscription_t **subscription,
+                                                          pico_error_t **error);
+
+/**
+ * Streams completed orders. As pico_client_operations_stream().
+ */
+PICO_API
+pico_status_t PICO_CALL pico_client_order_completes_stream(const pico_client_t *client,
+                                                           const pico_order_complete_filter_t *filter,
+                                                           const pico_event_callback_t *callback,
+                                                           pico_subscription_t **subscription,
+                                                           pico_error_t **error);
+
+/**
+ * Streams operators' notes. Older Picos do not have this stream and refuse it. As
+ * pico_client_operations_stream().
+ */
+PICO_API
+pico_status_t PICO_CALL pico_client_note_events_stream(const pico_client_t *client,
+                                                       const pico_event_callback_t *callback,
+                                                       pico_subscription_t **subscription,
+                                                       pico_error_t **error);
+
+/**
+ * Streams any subscription document; each event is PICO_EVENT_DATA, the "data" of one result. It ends when
+ * the server completes it. The document's arguments are as in pico_client_execute(), all else as in
+ * pico_client_operations_stream().
+ */
+PICO_API
+pico_status_t PICO_CALL pico_client_subscribe(const pico_client_t *client,
+                                              const char *query,
+                                              size_t query_len,
+                                              const char *variables_json,
+                                              size_t variables_json_len,
+                                              const char *operation_name,
+                                              const pico_event_callback_t *callback,
+                                              pico_subscription_t **subscription,
+                                              pico_error_t **error);
+
+/**
+ * Takes the next event of a subscription without a callback; free it with pico_event_free(). Waits
+ * timeout_ms at most, 0 not at all, negative for ever. PICO_E_TIMEOUT when there was none; PICO_E_CLOSED
+ * after the end (the last event is PICO_EVENT_CLOSED, unless this side ended it). Several threads may
+ * take; each event goes to one of them. Waits.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_subscription_next(const pico_subscription_t *subscription,
+                                               int64_t timeout_ms,
+                                               pico_event_t **event,
+                                               pico_error_t **error);
+
+/**
+ * Ends the subscription without waiting: pico_subscription_next() returns PICO_E_CLOSED in every thread,
+ * events not yet taken are dropped; a callback is not called again, but for a call that is under way, and
+ * `drop` follows. Any thread, callbacks included. The subscription must still be freed.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_subscription_cancel(const pico_subscription_t *subscription,
+                                                 pico_error_t **error);
+
+/**
+ * Ends the subscription like pico_subscription_cancel() and waits, timeout_ms at most (negative: for
+ * ever), until a call of the callback that is under way and `drop` have returned. PICO_E_TIMEOUT when they
+ * have not; it may be called again to wait on. The subscription must still be freed. Waits: it must not be
+ * called from a callback.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_subscription_close(const pico_subscription_t *subscription,
+                                                int64_t timeout_ms,
+                                                pico_error_t **error);
+
+/**
+ * Frees the subscription, ending it like pico_subscription_cancel(). Never waits; any thread, its own
+ * callback included.
+ */
+PICO_API void PICO_CALL pico_subscription_free(pico_subscription_t *subscription);
+
+/**
+ * The version of the library that is loaded, such as "0.1.0". Lives for ever.
+ */
+PICO_API const char *PICO_CALL pico_version(void);
+
+/**
+ * The version of the C ABI of the library that is loaded. A program works with it when this is at least the
+ * PICO_ABI_VERSION that it was compiled with.
+ */
+PICO_API int32_t PICO_CALL pico_abi_version(void);
+
+/**
+ * Lists the registered webhooks. `call` may be NULL. Waits.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_client_webhooks(const pico_client_t *client,
+                                             const pico_call_t *call,
+                                             pico_webhooks_t **webhooks,
+                                             pico_error_t **error);
+
+/**
+ * Registers a webhook. Pico then posts the fragment's fields, as a bare object, for each event; it tries
+ * once, and drops what is not answered with a 2xx. `webhooks` (may be NULL) receives the registration, a
+ * list of one. What Pico does when the id is taken is not documented: unsubscribe first to be sure. `call`
+ * may be NULL. Waits.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_client_webhook_subscribe(const pico_client_t *client,
+                                                      const pico_webhook_subscribe_t *webhook,
+                                                      const pico_call_t *call,
+                                                      pico_webhooks_t **webhooks,
+                                                      pico_error_t **error);
+
+/**
+ * Removes a webhook. `removed` (may be NULL) receives 1 when there was one with that id, else 0; a server
+ * may also report an unknown id as an error. `call` may be NULL. Waits.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_client_webhook_unsubscribe(const pico_client_t *client,
+                                                        const char *subscription_id,
+                                                        const pico_call_t *call,
+                                                        int32_t *removed,
+                                                        pico_error_t **error);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* PICO_ERP_H */

@@ -1,0 +1,326 @@
+/*
+ * What the header promises about callbacks: order, one at a time, what may be called inside, when `drop` is
+ * called, how closing waits. Runs against a sandbox that completes every order by itself; the harness sets
+ * PICO_API_ENDPOINT, PICO_API_TOKEN and TEST_OPERATION.
+ */
+
+#include "check.h"
+
+static pico_client_t *client;
+
+/* What a callback saw, and how it is to behave. All under test_lock. */
+struct probe {
+    const char *order_id;    /* which completions to look at */
+    int opened;              /* states PICO_STATE_OPEN seen */
+    int completions;         /* completions of order_id seen */
+    int last_index;          /* order_index of the last one */
+    int out_of_order;        /* completions that came before their turn */
+    int inside, overlapped;  /* calls under way, and whether two ever were */
+    int dropped;             /* calls of drop */
+    int after_drop;          /* calls after drop */
+    int stop_at;             /* returns PICO_STOP at this many completions; 0 never */
+    int hold;                /* holds completions back while not 0 */
+    int held;                /* calls that were held back */
+    void (*inside_call)(struct probe *, const pico_event_t *); /* called for each completion */
+    pico_subscription_t *subscription;
+    pico_event_t *kept;
+};
+
+static int32_t PICO_CALL on_event(void *user_data, const pico_event_t *event) {
+    struct probe *probe = user_data;
+    const pico_order_complete_t *completed = pico_event_order_complete(event);
+    int32_t answer = PICO_CONTINUE;
+
+    pthread_mutex_lock(&test_lock);
+    probe->overlapped += probe->inside++ > 0;
+    probe->after_drop += probe->dropped > 0;
+    if (pico_event_state(event) == PICO_STATE_OPEN) {
+        probe->opened++;
+    }
+    if (completed != NULL && strcmp(completed->external_order_id, probe->order_id) == 0) {
+        if (probe->hold) {
+            probe->held++;
+            pthread_cond_broadcast(&test_changed);
+            while (probe->hold) {
+                pthread_cond_wait(&test_changed, &test_lock);
+            }
+        }
+        probe->out_of_order += completed->order_index <= probe->last_index;
+        probe->last_index = completed->order_index;
+        if (probe->inside_call != NULL) {
+            pthread_mutex_unlock(&test_lock);
+            probe->inside_call(probe, event);
+            pthread_mutex_lock(&test_lock);
+        }
+        if (++probe->completions == probe->stop_at) {
+            answer = PICO_STOP;
+        }
+    }
+    probe->inside--;
+    pthread_cond_broadcast(&test_changed);
+    pthread_mutex_unlock(&test_lock);
+    return answer;
+}
+
+static void PICO_CALL on_drop(void *user_data) {
+    struct probe *probe = user_data;
+    CHECK(now(&probe->inside) == 0);
+    change(&probe->dropped, 1);
+}
+
+static struct probe probe_for(const char *order_id) {
+    struct probe probe;
+    memset(&probe, 0, sizeof probe);
+    probe.order_id = order_id;
+    probe.last_index = -1;
+    return probe;
+}
+
+/* Opens the stream of completions and waits until it is connected. */
+static void listen_with(struct probe *probe) {
+    pico_event_callback_t callback = {on_event, on_drop, NULL};
+    callback.user_data = probe;
+    OK(pico_client_order_completes_stream(client, NULL, &callback, &probe->subscription, &error));
+    WAIT(probe->opened, 1);
+}
+
+static void save(const char *order_id, uint32_t units) {
+    pico_order_save_t order = {0};
+    order.struct_size = sizeof order;
+    order.operation_id = getenv("TEST_OPERATION");
+    order.external_order_id = order_id;
+    for (order.order_index = 0; order.order_index < units; order.order_index++) {
+        int32_t outcome = 0;
+        OK(pico_client_save_order(client, &order, NULL, &outcome, &error));
+        CHECK(outcome == PICO_SAVED_CREATED);
+    }
+}
+
+static void events_come_one_at_a_time_and_in_order(void) {
+    struct probe probe = probe_for("IN-ORDER");
+    listen_with(&probe);
+    save("IN-ORDER", 25);
+    WAIT(probe.completions, 25);
+    OK(pico_subscription_close(probe.subscription, -1, &error));
+    pico_subscription_free(probe.subscription);
+    CHECK(probe.completions == 25 && probe.out_of_order == 0 && probe.overlapped == 0);
+    CHECK(probe.dropped == 1 && probe.after_drop == 0);
+}
+
+static void use_everything(struct probe *probe, const pico_event_t *event) {
+    pico_operations_t *operations = NULL;
+    pico_event_t *taken = NULL;
+    pico_reply_t *reply = NULL;
+    pico_call_t *call = NULL;
+    size_t length = 0;
+
+    CHECK_STATUS(PICO_E_REENTRANT, pico_client_operations(client, NULL, NULL, &operations, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_client_execute(client, "{a}", 3, NULL, 0, NULL, NULL, &reply, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_subscription_next(probe->subscription, 0, &taken, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_subscription_close(probe->subscription, 0, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_client_close(client, 0, &error));
+    CHECK(operations == NULL && taken == NULL && reply == NULL);
+
+    OK(pico_call_new(&call, &error));
+    OK(pico_call_cancel(call, &error));
+    pico_call_free(call);
+    CHECK(strstr(pico_event_json(event, &length), "externalOrderId") != NULL && length > 0);
+    CHECK(pico_event_operation(event) == NULL && pico_event_state(event) == 0);
+    pico_event_free(probe->kept);
+    probe->kept = pico_event_retain(event);
+}
+
+static void inside_a_callback_nothing_waits_and_all_else_works(void) {
+    struct probe probe = probe_for("REENTRANT");
+    probe.inside_call = use_everything;
+    listen_with(&probe);
+    save("REENTRANT", 1);
+    WAIT(probe.completions, 1);
+    pico_subscription_free(probe.subscription);
+    WAIT(probe.dropped, 1);
+    /* The event that was kept outlives its subscription. */
+    CHECK(strcmp(pico_event_order_complete(probe.kept)->external_order_id, "REENTRANT") == 0);
+    pico_event_free(probe.kept);
+}
+
+static void free_itself(struct probe *probe, const pico_event_t *event) {
+    (void)event;
+    pico_subscription_free(probe->subscription);
+    probe->subscription = NULL;
+}
+
+static void a_subscription_can_be_freed_by_its_own_callback(void) {
+    struct probe probe = probe_for("FREED-INSIDE");
+    probe.inside_call = free_itself;
+    listen_with(&probe);
+    save("FREED-INSIDE", 3);
+    WAIT(probe.dropped, 1);
+    CHECK(probe.completions == 1 && probe.after_drop == 0);
+}
+
+static void stop_ends_the_subscription(void) {
+    struct probe probe = probe_for("STOP");
+    probe.stop_at = 2;
+    listen_with(&probe);
+    save("STOP", 4);
+    WAIT(probe.dropped, 1);
+    CHECK(probe.completions == 2);
+    /* Closing and freeing what has ended is allowed, and drop is not called again. */
+    OK(pico_subscription_close(probe.subscription, -1, &error));
+    OK(pico_subscription_cancel(probe.subscription, &error));
+    pico_subscription_free(probe.subscription);
+    CHECK(now(&probe.dropped) == 1 && probe.after_drop == 0);
+}
+
+static void closing_is_bounded_while_a_callback_is_slow(void) {
+    struct probe probe = probe_for("SLOW");
+    probe.hold = 1;
+    listen_with(&probe);
+    save("SLOW", 2);
+    WAIT(probe.held, 1);
+    CHECK_STATUS(PICO_E_TIMEOUT, pico_subscription_close(probe.subscription, 50, &error));
+    CHECK_STATUS(PICO_E_TIMEOUT, pico_subscription_close(probe.subscription, 0, &error));
+    CHECK(now(&probe.dropped) == 0);
+    change(&probe.hold, -1);
+    OK(pico_subscription_close(probe.subscription, -1, &error));
+    /* The second completion was waiting behind the slow call: it is not delivered after the end. */
+    CHECK(probe.completions == 1 && probe.dropped == 1 && probe.after_drop == 0);
+    pico_subscription_free(probe.subscription);
+}
+
+static void a_slow_callback_holds_up_no_other_subscription(void) {
+    struct probe slow = probe_for("HELD-UP"), other = probe_for("HELD-UP");
+    slow.hold = 1;
+    listen_with(&slow);
+    listen_with(&other);
+    save("HELD-UP", 2);
+    WAIT(slow.held, 1);
+    WAIT(other.completions, 2);
+    CHECK(now(&slow.completions) == 0);
+    change(&slow.hold, -1);
+    WAIT(slow.completions, 2);
+    pico_subscription_free(slow.subscription);
+    pico_subscription_free(other.subscription);
+    WAIT(slow.dropped, 1);
+    WAIT(other.dropped, 1);
+}
+
+static void what_could_not_be_opened_keeps_its_user_data(void) {
+    struct probe probe = probe_for("NEVER");
+    pico_event_callback_t callback = {on_event, on_drop, NULL}, empty = {NULL, on_drop, NULL};
+    pico_order_complete_filter_t filter = {0};
+    callback.user_data = empty.user_data = &probe;
+    filter.struct_size = sizeof filter;
+    filter.operation_id = "";
+    CHECK_STATUS(PICO_E_INVALID_ARGUMENT,
+                 pico_client_order_completes_stream(client, &filter, &callback, &probe.subscription, &error));
+    CHECK_STATUS(PICO_E_NULL_POINTER,
+                 pico_client_order_completes_stream(client, NULL, &empty, &probe.subscription, &error));
+    CHECK_STATUS(PICO_E_INVALID_ARGUMENT,
+                 pico_client_subscribe(client, "{ a }", 5, NULL, 0, NULL, &callback, &probe.subscription, &error));
+    CHECK(probe.subscription == NULL && now(&probe.dropped) == 0);
+}
+
+/* One asynchronous call. */
+struct outcome {
+    int called, dropped;
+    int32_t status;
+    char data[64];
+};
+
+static void PICO_CALL on_reply(void *user_data, int32_t status, pico_reply_t *reply, pico_error_t *error) {
+    struct outcome *outcome = user_data;
+    CHECK((reply != NULL) == (status == PICO_OK) && (error != NULL) == (status != PICO_OK));
+    CHECK(pico_error_status(error) == status);
+    outcome->status = status;
+    if (reply != NULL) {
+        CHECK(pico_reply_data_json(reply, NULL) != NULL);
+        strncpy(outcome->data, pico_reply_data_json(reply, NULL), sizeof outcome->data - 1);
+        CHECK(pico_reply_http_status(reply) == 200 && pico_reply_errors_json(reply, NULL) == NULL);
+        CHECK(strstr(pico_reply_json(reply, NULL), outcome->data) != NULL);
+    }
+    pico_reply_free(reply);
+    pico_error_free(error);
+    change(&outcome->called, 1);
+}
+
+static void PICO_CALL on_outcome_drop(void *user_data) {
+    struct outcome *outcome = user_data;
+    CHECK(now(&outcome->called) == 1);
+    change(&outcome->dropped, 1);
+}
+
+static void an_asynchronous_call_calls_back_once(void) {
+    static const char QUERY[] = "query Q($a: Boolean!) { operations @include(if: $a) { id } }";
+    static const char VARIABLES[] = "{\"a\": true}";
+    struct outcome done = {0, 0, -1, ""}, cancelled = {0, 0, -1, ""};
+    pico_reply_callback_t callback = {on_reply, on_outcome_drop, NULL};
+    pico_call_t *call = NULL;
+
+    callback.user_data = &done;
+    OK(pico_client_execute_async(client, QUERY, sizeof QUERY - 1, VARIABLES, sizeof VARIABLES - 1, "Q", NULL,
+                                 &callback, &error));
+    WAIT(done.dropped, 1);
+    CHECK(done.called == 1 && done.status == PICO_OK);
+    CHECK(strstr(done.data, "{\"operations\":[") == done.data);
+
+    OK(pico_call_new(&call, &error));
+    OK(pico_call_cancel(call, &error));
+    callback.user_data = &cancelled;
+    OK(pico_client_execute_async(client, QUERY, sizeof QUERY - 1, VARIABLES, sizeof VARIABLES - 1, NULL, call,
+                                 &callback, &error));
+    pico_call_free(call);
+    WAIT(cancelled.dropped, 1);
+    CHECK(cancelled.called == 1 && cancelled.status == PICO_E_CANCELLED);
+
+    CHECK_STATUS(PICO_E_INVALID_ARGUMENT, pico_client_execute_async(client, QUERY, sizeof QUERY - 1, "[", 1, NULL,
+                                                                    NULL, &callback, &error));
+    CHECK(now(&cancelled.called) == 1 && now(&cancelled.dropped) == 1);
+}
+
+/* Last: it closes the client that all tests share. */
+static void closing_the_client_ends_everything_that_calls_back(void) {
+    static const char QUERY[] = "{ __typename }";
+    struct probe slow = probe_for("CLOSING"), idle = probe_for("NOTHING");
+    struct outcome outcome = {0, 0, -1, ""};
+    pico_reply_callback_t callback = {on_reply, on_outcome_drop, NULL};
+    pico_subscription_t *pulled = NULL;
+    pico_event_t *event = NULL;
+
+    slow.hold = 1;
+    listen_with(&slow);
+    listen_with(&idle);
+    OK(pico_client_order_completes_stream(client, NULL, NULL, &pulled, &error));
+    save("CLOSING", 1);
+    WAIT(slow.held, 1);
+    CHECK_STATUS(PICO_E_TIMEOUT, pico_client_close(client, 50, &error));
+    WAIT(idle.dropped, 1);
+    change(&slow.hold, -1);
+    OK(pico_client_close(client, -1, &error));
+    CHECK(slow.dropped == 1 && slow.after_drop == 0 && idle.dropped == 1);
+    CHECK_STATUS(PICO_E_CLOSED, pico_subscription_next(pulled, -1, &event, &error));
+    callback.user_data = &outcome;
+    CHECK_STATUS(PICO_E_CLOSED, pico_client_execute_async(client, QUERY, sizeof QUERY - 1, NULL, 0, NULL, NULL,
+                                                          &callback, &error));
+    CHECK(outcome.called == 0 && outcome.dropped == 0);
+    /* Parents first: children keep what they need. */
+    pico_client_free(client);
+    pico_subscription_free(slow.subscription);
+    pico_subscription_free(idle.subscription);
+    pico_subscription_free(pulled);
+}
+
+int main(void) {
+    OK(pico_client_from_environment(&client, &error));
+    events_come_one_at_a_time_and_in_order();
+    inside_a_callback_nothing_waits_and_all_else_works();
+    a_subscription_can_be_freed_by_its_own_callback();
+    stop_ends_the_subscription();
+    closing_is_bounded_while_a_callback_is_slow();
+    a_slow_callback_holds_up_no_other_subscription();
+    what_could_not_be_opened_keeps_its_user_data();
+    an_asynchronous_call_calls_back_once();
+    closing_the_client_ends_everything_that_calls_back();
+    puts("passed");
+    return 0;
+}

@@ -1,0 +1,44 @@
+/*
+ * Leaves main() with everything open: a client, a callback that may be called at any moment, a pulled stream, a
+ * call on its way. The process must end by itself, at once and with the status that main() returned.
+ */
+
+#include "check.h"
+
+/* Static, so that they are still reachable at the end, as in a program that simply leaves. */
+static pico_client_t *client;
+static pico_subscription_t *by_callback, *by_pull;
+static int opened;
+
+static int32_t PICO_CALL on_event(void *user_data, const pico_event_t *event) {
+    (void)user_data;
+    if (pico_event_state(event) == PICO_STATE_OPEN) {
+        change(&opened, 1);
+    }
+    return PICO_CONTINUE;
+}
+
+static void PICO_CALL on_reply(void *user_data, int32_t status, pico_reply_t *reply, pico_error_t *error) {
+    (void)user_data;
+    (void)status;
+    pico_reply_free(reply);
+    pico_error_free(error);
+}
+
+int main(void) {
+    static const char QUERY[] = "{ operations { id } }";
+    pico_event_callback_t events = {on_event, NULL, NULL};
+    pico_reply_callback_t replies = {on_reply, NULL, NULL};
+    pico_order_save_t order = {0};
+
+    OK(pico_client_from_environment(&client, &error));
+    OK(pico_client_order_completes_stream(client, NULL, &events, &by_callback, &error));
+    OK(pico_client_order_completes_stream(client, NULL, NULL, &by_pull, &error));
+    WAIT(opened, 1);
+    order.struct_size = sizeof order;
+    order.operation_id = getenv("TEST_OPERATION");
+    order.external_order_id = "LEAVING";
+    OK(pico_client_save_order(client, &order, NULL, NULL, &error));
+    OK(pico_client_execute_async(client, QUERY, sizeof QUERY - 1, NULL, 0, NULL, NULL, &replies, &error));
+    return 7;
+}
