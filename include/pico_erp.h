@@ -1645,6 +1645,18 @@ pico_status_t PICO_CALL pico_subscription_next(const pico_subscription_t *subscr
                                                pico_error_t **error);
 
 /**
+ * Waits, timeout_ms at most (negative: for ever), until the stream is open. From then on nothing that
+ * happens is missed: call it before you save the order whose completion you want to see. Takes no event
+ * away, from a callback as little as from pico_subscription_next(). Failures that may pass are waited out;
+ * PICO_E_TIMEOUT when it was not open in time, PICO_E_CLOSED when it was closed here, otherwise what ended
+ * it, such as PICO_E_UNAUTHORIZED. Waits: it must not be called from a callback.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_subscription_wait_open(const pico_subscription_t *subscription,
+                                                    int64_t timeout_ms,
+                                                    pico_error_t **error);
+
+/**
  * Ends the subscription without waiting: pico_subscription_next() returns PICO_E_CLOSED in every thread,
  * events not yet taken are dropped; a callback is not called again, but for a call that is under way, and
  * `drop` follows. Any thread, callbacks included. The subscription must still be freed.

@@ -21,7 +21,6 @@ struct waiter {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     const char *order_id;
-    int open;                /* the stream is connected */
     int ended;               /* the stream has ended, or the callback is gone */
     pico_event_t *completed; /* the completion of our order */
 };
@@ -33,9 +32,6 @@ static int32_t PICO_CALL on_event(void *user_data, const pico_event_t *event) {
 
     pthread_mutex_lock(&waiter->lock);
     switch (pico_event_kind(event)) {
-    case PICO_EVENT_STATE:
-        waiter->open = pico_event_state(event) == PICO_STATE_OPEN;
-        break;
     case PICO_EVENT_ORDER_COMPLETE:
         if (strcmp(pico_event_order_complete(event)->external_order_id, waiter->order_id) == 0) {
             waiter->completed = pico_event_retain(event);
@@ -56,24 +52,26 @@ static int32_t PICO_CALL on_event(void *user_data, const pico_event_t *event) {
     return answer;
 }
 
-/* Waits until *condition is set. Returns 0 when the stream ended or the deadline passed first. */
-static int wait_for(struct waiter *waiter, const int *condition, const struct timespec *deadline) {
-    int met;
+/* Waits for the completion. Returns 0 when the stream ended or DEADLINE_SECONDS passed first. */
+static int wait_for_completion(struct waiter *waiter) {
+    struct timespec deadline;
+    int completed;
     int late = 0;
+
+    clock_gettime(CLOCK_REALTIME, &deadline);
+    deadline.tv_sec += DEADLINE_SECONDS;
     pthread_mutex_lock(&waiter->lock);
-    while (!*condition && !waiter->ended && waiter->completed == NULL && !late) {
-        late = pthread_cond_timedwait(&waiter->changed, &waiter->lock, deadline) != 0;
+    while (waiter->completed == NULL && !waiter->ended && !late) {
+        late = pthread_cond_timedwait(&waiter->changed, &waiter->lock, &deadline) != 0;
     }
-    met = *condition || waiter->completed != NULL;
+    completed = waiter->completed != NULL;
     pthread_mutex_unlock(&waiter->lock);
-    return met;
+    return completed;
 }
 
 int main(int argc, char **argv) {
-    struct waiter waiter = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL, 0, 0, NULL};
-    const int never = 0;
+    struct waiter waiter = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL, 0, NULL};
     const char *operation_id = argc > 2 ? argv[2] : NULL;
-    struct timespec deadline;
     pico_client_t *client = NULL;
     pico_operations_t *operations = NULL;
     pico_subscription_t *subscription = NULL;
@@ -82,9 +80,6 @@ int main(int argc, char **argv) {
     int result = 1;
 
     waiter.order_id = argc > 1 ? argv[1] : "ERP-ORDER-1";
-    clock_gettime(CLOCK_REALTIME, &deadline);
-    deadline.tv_sec += DEADLINE_SECONDS;
-
     if (pico_client_from_environment(&client, &error) != PICO_OK) {
         goto done;
     }
@@ -107,8 +102,7 @@ int main(int argc, char **argv) {
     if (pico_client_order_completes_stream(client, NULL, &callback, &subscription, &error) != PICO_OK) {
         goto done;
     }
-    if (!wait_for(&waiter, &waiter.open, &deadline)) {
-        fprintf(stderr, "the stream of completions could not be opened\n");
+    if (pico_subscription_wait_open(subscription, 1000 * DEADLINE_SECONDS, &error) != PICO_OK) {
         goto done;
     }
 
@@ -123,7 +117,7 @@ int main(int argc, char **argv) {
     printf("%s %s of %s\n", outcome == PICO_SAVED_CREATED ? "created" : "updated", waiter.order_id, operation_id);
 
     /* 4. Wait until the floor has built it. */
-    if (!wait_for(&waiter, &never, &deadline)) {
+    if (!wait_for_completion(&waiter)) {
         fprintf(stderr, "%s was not completed in %d seconds\n", waiter.order_id, DEADLINE_SECONDS);
         goto done;
     }

@@ -117,6 +117,7 @@ static void use_everything(struct probe *probe, const pico_event_t *event) {
     CHECK_STATUS(PICO_E_REENTRANT, pico_client_operations(client, NULL, NULL, &operations, &error));
     CHECK_STATUS(PICO_E_REENTRANT, pico_client_execute(client, "{a}", 3, NULL, 0, NULL, NULL, &reply, &error));
     CHECK_STATUS(PICO_E_REENTRANT, pico_subscription_next(probe->subscription, 0, &taken, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_subscription_wait_open(probe->subscription, 0, &error));
     CHECK_STATUS(PICO_E_REENTRANT, pico_subscription_close(probe->subscription, 0, &error));
     CHECK_STATUS(PICO_E_REENTRANT, pico_client_close(client, 0, &error));
     CHECK(operations == NULL && taken == NULL && reply == NULL);

@@ -136,6 +136,7 @@ static void pulling_times_out_and_is_cancelled(void) {
     event = NULL;
     CHECK_STATUS(PICO_E_TIMEOUT, pico_subscription_next(waiter.subscription, 0, &event, &error));
     CHECK_STATUS(PICO_E_TIMEOUT, pico_subscription_next(waiter.subscription, 20, &event, &error));
+    CHECK_STATUS(PICO_E_TIMEOUT, pico_subscription_wait_open(waiter.subscription, 20, &error));
     CHECK(event == NULL);
 
     start(&waiter, pull_to_the_end);

@@ -148,6 +148,7 @@ static void functions_refuse_null_where_something_is_needed(pico_client_t *clien
     REFUSED(pico_subscription_next(NULL, 0, NULL, E));
     REFUSED(pico_subscription_cancel(NULL, E));
     REFUSED(pico_subscription_close(NULL, 0, E));
+    REFUSED(pico_subscription_wait_open(NULL, 0, E));
     OK(pico_client_operations_stream(client, NULL, NULL, &subscription, &error));
     REFUSED(pico_subscription_next(subscription, 0, NULL, E));
     pico_subscription_free(subscription);

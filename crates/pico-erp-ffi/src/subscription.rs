@@ -55,6 +55,16 @@ impl Source {
         }
     }
 
+    async fn opened(&self) -> Result<(), Error> {
+        match self {
+            Self::Operations(stream) => stream.opened().await,
+            Self::SubOperations(stream) => stream.opened().await,
+            Self::OrderCompletes(stream) => stream.opened().await,
+            Self::Notes(stream) => stream.opened().await,
+            Self::Data(stream) => stream.opened().await,
+        }
+    }
+
     fn close(&self) {
         match self {
             Self::Operations(stream) => stream.close(),
@@ -236,6 +246,23 @@ pub extern "C" fn pico_subscription_next(
         let event = runtime::block_on(next, limit(timeout_ms), None)?;
         out.write(Box::into_raw(Box::new(event)));
         Ok(())
+    })
+}
+
+/// Waits, timeout_ms at most (negative: for ever), until the stream is open. From then on nothing that
+/// happens is missed: call it before you save the order whose completion you want to see. Takes no event
+/// away, from a callback as little as from pico_subscription_next(). Failures that may pass are waited out;
+/// PICO_E_TIMEOUT when it was not open in time, PICO_E_CLOSED when it was closed here, otherwise what ended
+/// it, such as PICO_E_UNAUTHORIZED. Waits: it must not be called from a callback.
+#[unsafe(no_mangle)]
+pub extern "C" fn pico_subscription_wait_open(
+    subscription: Option<&pico_subscription_t>,
+    timeout_ms: i64,
+    error: Option<&mut MaybeUninit<*mut pico_error_t>>,
+) -> ReturnStatus {
+    guard::waiting(error, || {
+        let inner = Arc::clone(&required("subscription", subscription)?.inner);
+        runtime::block_on(inner.source.opened(), limit(timeout_ms), None)
     })
 }
 

@@ -102,8 +102,10 @@ impl Cancel {
 /// Runs `future` on the calling thread until it is done, `limit` has passed, or `cancel` is triggered.
 ///
 /// # Errors
-/// [`ErrorKind::Timeout`], [`ErrorKind::Cancelled`], those of [`handle`], and the future's own. Also
-/// [`ErrorKind::Reentrant`] on a thread that is running an async task, where waiting would stop the runtime.
+/// [`ErrorKind::Timeout`], [`ErrorKind::Cancelled`], those of [`handle`], and the future's own.
+///
+/// # Panics
+/// On a thread that is running an async task, where waiting would stop the runtime.
 pub fn block_on<T>(
     future: impl Future<Output = Result<T, Error>>,
     limit: Option<Duration>,
