@@ -29,11 +29,11 @@ impl Yoga {
 
     async fn start_at(port: u16) -> Self {
         let mut process = Command::new(tool("PICO_TEST_NODE"))
-            .arg("server.mjs")
+            .arg("yoga.mjs")
             .arg(repository().join("crates/pico-erp/graphql/schema.graphql"))
             .arg(TOKEN)
             .env("PORT", port.to_string())
-            .current_dir(tool("PICO_TEST_YOGA_DIR"))
+            .current_dir(tool("PICO_TEST_PEERS_DIR"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

@@ -16,9 +16,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 
 use crate::error::{Error, ErrorKind};
-use crate::faults::{FaultBody, Faults, seconds};
+use crate::fault_body::{FaultBody, close_code, seconds};
+use crate::faults::Faults;
 use crate::floor::Waits;
 use crate::http::{Site, TOKEN_HEADER, json_reply};
+use crate::live::{Close, SHORTEST_PING};
 use crate::notes::NoteSpec;
 use crate::orders::{OrderState, Which};
 use crate::production::CompletionSpec;
@@ -49,6 +51,10 @@ pub(crate) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
         .route("/sandbox/auto-complete", put(auto_complete))
         .route("/sandbox/faults", get(faults).post(add_faults).delete(clear_faults))
         .route("/sandbox/cut", post(cut))
+        .route("/sandbox/pings", put(pings))
+        .route("/sandbox/close-ws", post(close_sockets))
+        .route("/sandbox/complete-streams", post(complete_streams))
+        .route("/sandbox/token", post(token))
         .route("/sandbox/wait", get(wait))
         .layer(middleware::from_fn_with_state(Arc::clone(site), admit));
     Router::new().route("/", get(async || HELP)).merge(control)
@@ -61,7 +67,7 @@ async fn admit(
     next: Next,
 ) -> Response {
     connection.serves_control(true);
-    if site.control_token && !site.admits(Site::token_of(request.headers())) {
+    if site.control_token && !site.knows(Site::token_of(request.headers())) {
         let error = format!("the {TOKEN_HEADER} header is missing or wrong");
         return json_reply(StatusCode::UNAUTHORIZED, &json!({ "error": error }));
     }
@@ -129,6 +135,8 @@ async fn state(State(site): Shared) -> Response {
     body["streams"] = json!(site.floor.open_streams());
     body["connections"] = json!(site.wire.open());
     body["requests"] = json!(site.floor.requests());
+    body["pingSeconds"] = json!(site.live.ping_interval().map(|interval| interval.as_secs_f64()));
+    body["tokenRevoked"] = json!(site.live.revoked());
     body["faults"] = json!(site.faults.list());
     json_reply(StatusCode::OK, &body)
 }
@@ -206,7 +214,7 @@ async fn write_note(State(site): Shared, body: Bytes) -> Response {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct AutoCompleteBody {
+struct SecondsBody {
     // Through a function, so that leaving it out is an error and not a way to switch it off.
     #[serde(deserialize_with = "present")]
     seconds: Option<f64>,
@@ -218,7 +226,7 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<f
 
 async fn auto_complete(State(site): Shared, body: Bytes) -> Response {
     let act = || -> Reply {
-        let body: AutoCompleteBody = read(&body)?;
+        let body: SecondsBody = read(&body)?;
         let delay = body.seconds.map(|value| seconds("seconds", value)).transpose()?;
         site.floor.change(|state| state.auto_complete = delay);
         Ok(json!({ "seconds": body.seconds }))
@@ -254,6 +262,54 @@ async fn clear_faults(State(site): Shared) -> Response {
 
 async fn cut(State(site): Shared) -> Response {
     json_reply(StatusCode::OK, &json!({ "cut": site.wire.cut() }))
+}
+
+async fn pings(State(site): Shared, body: Bytes) -> Response {
+    let act = || -> Reply {
+        let body: SecondsBody = read(&body)?;
+        let interval = body.seconds.map(|value| seconds("seconds", value)).transpose()?;
+        if interval.is_some_and(|interval| interval < SHORTEST_PING) {
+            return Err(Error::invalid("seconds: must be at least 0.001, or null for no pings").into());
+        }
+        site.live.set_ping_interval(interval);
+        Ok(json!({ "seconds": body.seconds }))
+    };
+    answer(act())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CloseBody {
+    code: u16,
+    #[serde(default)]
+    reason: String,
+}
+
+async fn close_sockets(State(site): Shared, body: Bytes) -> Response {
+    let act = || -> Reply {
+        let CloseBody { code, reason } = read(&body)?;
+        Ok(json!({ "closed": site.live.close_sockets(Close::new(close_code(code)?, reason)) }))
+    };
+    answer(act())
+}
+
+async fn complete_streams(State(site): Shared) -> Response {
+    json_reply(StatusCode::OK, &json!({ "completed": site.live.complete() }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TokenBody {
+    revoked: bool,
+}
+
+async fn token(State(site): Shared, body: Bytes) -> Response {
+    let act = || -> Reply {
+        let TokenBody { revoked } = read(&body)?;
+        site.live.set_revoked(revoked);
+        Ok(json!({ "revoked": revoked }))
+    };
+    answer(act())
 }
 
 #[derive(Deserialize)]

@@ -1,13 +1,14 @@
 //! What can be made to go wrong, and the list of what is to go wrong now. The faults below HTTP are carried out by
-//! `wire`, the others by the handlers that ask here for their turn.
+//! `wire`, the others by the handlers that ask here for their turn. How the control API writes them is in
+//! `fault_body`.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::error::Error;
+use crate::fault_body::FaultBody;
 use crate::wire::Wire;
 
 /// The default size of [`FaultKind::HugeBody`]: 100 MB.
@@ -23,13 +24,14 @@ pub const HUGE_BODY: u64 = 100_000_000;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
-    kind: FaultKind,
-    times: Option<u32>,
-    lasts: Option<Duration>,
+    pub(crate) kind: FaultKind,
+    pub(crate) times: Option<u32>,
+    pub(crate) lasts: Option<Duration>,
 }
 
-/// What goes wrong. All but [`Split`](FaultKind::Split) and [`Stall`](FaultKind::Stall) are about requests to the
-/// GraphQL paths; those two are about all connections except the control API's.
+/// What goes wrong. All are about requests to the GraphQL paths, except [`Split`](FaultKind::Split),
+/// [`Stall`](FaultKind::Stall) and [`HalfOpen`](FaultKind::HalfOpen): these are about all connections that do not
+/// serve the control API.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum FaultKind {
@@ -71,6 +73,37 @@ pub enum FaultKind {
     },
     /// A mutation with more than one root field is refused with a GraphQL error and not carried out.
     RefuseBatch,
+    /// An event stream passes a proxy that buffers: what the server writes, comments included, is held back. A stream
+    /// that began under this fault stays so to its end. Other replies and WebSockets pass.
+    BufferSse {
+        /// Whether the head of the response passes at once, or only with the first bytes of the body.
+        head: bool,
+        /// How many bytes have to pile up to be passed on together; `None` holds them back until the stream ends.
+        bytes: Option<u64>,
+    },
+    /// The server vanishes from every connection that is open, as when a machine loses its power: it reads and writes
+    /// nothing any more and does not close either. Ending the fault does not bring such a connection back; it stays
+    /// until [`cut_connections`](crate::Sandbox::cut_connections), which is the reset that a machine sends that is up
+    /// again and knows nothing of it.
+    HalfOpen {
+        /// Whether this also befalls connections that are opened while the fault lasts, at their first request.
+        /// Otherwise they work.
+        new_too: bool,
+    },
+    /// A WebSocket is closed: every one that is open, and every new one in place of an acknowledgement.
+    CloseWs {
+        /// The close code, sent as it is even where RFC 6455 (section 7.4) reserves it.
+        code: u16,
+        /// The reason; what exceeds 123 bytes is not sent.
+        reason: String,
+    },
+    /// The upgrade to WebSocket is answered with that status, as a proxy does that knows no WebSocket.
+    RefuseUpgrade {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The `connection_init` of a WebSocket is never answered.
+    NoAck,
 }
 
 impl Fault {
@@ -104,7 +137,28 @@ impl Fault {
         Fault::new(FaultKind::Status { status, retry_after: Some(retry_after) })
     }
 
-    /// Only that often: requests, or events for the faults of events. Split and stall have no such count.
+    /// An event stream that a proxy holds back: its head or not, and its body until that many bytes or the end.
+    pub fn buffer_sse(head: bool, bytes: Option<u64>) -> Self {
+        Fault::new(FaultKind::BufferSse { head, bytes })
+    }
+
+    /// A server that vanishes from all connections, those opened later included or not.
+    pub fn half_open(new_too: bool) -> Self {
+        Fault::new(FaultKind::HalfOpen { new_too })
+    }
+
+    /// WebSockets closed with a code and a reason.
+    pub fn close_ws(code: u16, reason: impl Into<String>) -> Self {
+        Fault::new(FaultKind::CloseWs { code, reason: reason.into() })
+    }
+
+    /// Upgrades to WebSocket answered with a status.
+    pub fn refuse_upgrade(status: u16) -> Self {
+        Fault::new(FaultKind::RefuseUpgrade { status })
+    }
+
+    /// Only that often: requests, events for the faults of events, sockets for those of WebSocket. Split, stall and
+    /// half-open have no such count.
     #[must_use]
     pub fn times(mut self, times: u32) -> Self {
         self.times = Some(times);
@@ -163,12 +217,13 @@ impl Active {
 /// The faults that are set now.
 pub(crate) struct FaultBox {
     active: Mutex<Vec<Active>>,
+    changes: watch::Sender<u64>,
     wire: Arc<Wire>,
 }
 
 impl FaultBox {
     pub(crate) fn new(wire: Arc<Wire>) -> Self {
-        FaultBox { active: Mutex::default(), wire }
+        FaultBox { active: Mutex::default(), changes: watch::Sender::new(0), wire }
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Active>> {
@@ -188,10 +243,25 @@ impl FaultBox {
             match fault.kind {
                 FaultKind::Split { bytes } => self.wire.split(bytes, until),
                 FaultKind::Stall => self.wire.stall(until),
+                FaultKind::HalfOpen { .. } => {
+                    self.wire.vanish();
+                }
                 _ => {}
             }
             active.push(Active { left: fault.times, until, fault });
         }
+        drop(active);
+        self.changes.send_modify(|times| *times += 1);
+    }
+
+    /// Tells when faults were added, to those who cannot wait for the next request to ask.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Whether such a fault is in force. It takes no turn.
+    pub(crate) fn is_live(&self, fits: impl Fn(&FaultKind) -> bool) -> bool {
+        self.lock().iter().any(|one| one.live() && fits(&one.fault.kind))
     }
 
     /// What is set and still in force.
@@ -248,132 +318,4 @@ fn pad(text: &str, bytes: u64) -> String {
     let frame = r#","extensions":{"padding":""}}"#;
     let missing = (bytes as usize).saturating_sub(open.len() + frame.len());
     format!(r#"{open},"extensions":{{"padding":"{}"}}}}"#, "x".repeat(missing))
-}
-
-/// A fault as the control API reads and writes it: one flat object.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct FaultBody {
-    kind: KindName,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    bytes: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    seconds: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    status: Option<u16>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    retry_after_seconds: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    times: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    for_seconds: Option<f64>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum KindName {
-    Split,
-    Stall,
-    Delay,
-    Status,
-    Html,
-    Hang,
-    CutBody,
-    HugeBody,
-    MalformedJson,
-    MalformedEvent,
-    HugeEvent,
-    RefuseBatch,
-}
-
-impl FaultBody {
-    fn of(fault: &Fault, left: Option<u32>) -> Self {
-        let kind = match fault.kind {
-            FaultKind::Split { .. } => KindName::Split,
-            FaultKind::Stall => KindName::Stall,
-            FaultKind::Delay(_) => KindName::Delay,
-            FaultKind::Status { .. } => KindName::Status,
-            FaultKind::Html => KindName::Html,
-            FaultKind::Hang => KindName::Hang,
-            FaultKind::CutBody => KindName::CutBody,
-            FaultKind::HugeBody { .. } => KindName::HugeBody,
-            FaultKind::MalformedJson => KindName::MalformedJson,
-            FaultKind::MalformedEvent => KindName::MalformedEvent,
-            FaultKind::HugeEvent { .. } => KindName::HugeEvent,
-            FaultKind::RefuseBatch => KindName::RefuseBatch,
-        };
-        let mut body = FaultBody {
-            kind,
-            bytes: None,
-            seconds: None,
-            status: None,
-            retry_after_seconds: None,
-            times: left,
-            for_seconds: fault.lasts.map(|lasts| lasts.as_secs_f64()),
-        };
-        match fault.kind {
-            FaultKind::Split { bytes } => body.bytes = Some(bytes as u64),
-            FaultKind::HugeBody { bytes } | FaultKind::HugeEvent { bytes } => body.bytes = Some(bytes),
-            FaultKind::Delay(delay) => body.seconds = Some(delay.as_secs_f64()),
-            FaultKind::Status { status, retry_after } => {
-                body.status = Some(status);
-                body.retry_after_seconds = retry_after.map(|after| after.as_secs());
-            }
-            _ => {}
-        }
-        body
-    }
-
-    /// The fault it describes; the error names the field that is missing, wrong, or not for this kind.
-    pub(crate) fn fault(self) -> Result<Fault, Error> {
-        use KindName as K;
-        let needs = |field: &str| Error::invalid(format!("{field}: is required with this kind"));
-        let positive = |field: &str, bytes: Option<u64>| match bytes {
-            Some(0) => Err(Error::invalid(format!("{field}: must be at least 1"))),
-            other => Ok(other),
-        };
-        let strays = [
-            ("bytes", self.bytes.is_some(), matches!(self.kind, K::Split | K::HugeBody | K::HugeEvent)),
-            ("seconds", self.seconds.is_some(), self.kind == K::Delay),
-            ("status", self.status.is_some(), self.kind == K::Status),
-            ("retryAfterSeconds", self.retry_after_seconds.is_some(), self.kind == K::Status),
-            ("times", self.times.is_some(), !matches!(self.kind, K::Split | K::Stall)),
-        ];
-        if let Some((field, ..)) = strays.iter().find(|(_, given, fits)| *given && !*fits) {
-            return Err(Error::invalid(format!("{field}: has no meaning with this kind")));
-        }
-        let bytes = positive("bytes", self.bytes)?;
-        let kind = match self.kind {
-            K::Split => FaultKind::Split { bytes: bytes.ok_or_else(|| needs("bytes"))? as usize },
-            K::Stall => FaultKind::Stall,
-            K::Delay => FaultKind::Delay(seconds("seconds", self.seconds.ok_or_else(|| needs("seconds"))?)?),
-            K::Status => {
-                let status = self.status.ok_or_else(|| needs("status"))?;
-                if !(200..=599).contains(&status) {
-                    return Err(Error::invalid("status: must be from 200 to 599"));
-                }
-                let retry_after = self.retry_after_seconds.map(Duration::from_secs);
-                FaultKind::Status { status, retry_after }
-            }
-            K::Html => FaultKind::Html,
-            K::Hang => FaultKind::Hang,
-            K::CutBody => FaultKind::CutBody,
-            K::HugeBody => FaultKind::HugeBody { bytes: bytes.unwrap_or(HUGE_BODY) },
-            K::MalformedJson => FaultKind::MalformedJson,
-            K::MalformedEvent => FaultKind::MalformedEvent,
-            K::HugeEvent => FaultKind::HugeEvent { bytes: bytes.ok_or_else(|| needs("bytes"))? },
-            K::RefuseBatch => FaultKind::RefuseBatch,
-        };
-        let lasts = self.for_seconds.map(|lasts| seconds("forSeconds", lasts)).transpose()?;
-        Ok(Fault { kind, times: self.times, lasts })
-    }
-}
-
-/// A duration from a field that holds seconds.
-pub(crate) fn seconds(field: &str, value: f64) -> Result<Duration, Error> {
-    // A day: far more than a test waits, and far from what overflows a clock.
-    match Duration::try_from_secs_f64(value) {
-        Ok(duration) if duration <= Duration::from_secs(86_400) => Ok(duration),
-        _ => Err(Error::invalid(format!("{field}: must be a number of seconds from 0 to 86400"))),
-    }
 }

@@ -21,6 +21,7 @@ use crate::orders::Orders;
 use crate::production::{Rules, Serials};
 use crate::seed::{OperationSpec, Seed, SubOperationSpec};
 use crate::time::{Clock, Time};
+use crate::wire::Connection;
 
 /// Something that streams and webhooks report.
 #[derive(Clone)]
@@ -51,7 +52,8 @@ pub struct Delivery {
     pub error: Option<String>,
 }
 
-/// How many subscriptions are open, by transport.
+/// How many subscriptions are open, by transport. Those on a connection that has
+/// [vanished](crate::FaultKind::HalfOpen) are not: nobody serves them any more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OpenStreams {
@@ -94,10 +96,21 @@ pub(crate) struct State {
     /// What the finished children of a waterfall order consumed, until their parent is complete.
     pub(crate) collected: HashMap<u64, Vec<Attribute>>,
     pub(crate) auto_complete: Option<Duration>,
-    streams: OpenStreams,
+    streams: HashMap<u64, (Transport, Connection)>,
+    next_stream: u64,
 }
 
 impl State {
+    fn open_streams(&self) -> OpenStreams {
+        let mut open = OpenStreams::default();
+        for (transport, connection) in self.streams.values() {
+            if !connection.has_vanished() {
+                *open.of(*transport) += 1;
+            }
+        }
+        open
+    }
+
     /// Creates or replaces an operation and reports it.
     pub(crate) fn deploy(&mut self, spec: OperationSpec, now: Time) -> Result<Arc<Operation>, Error> {
         let operation = self.catalogue.deploy(spec, now)?;
@@ -169,13 +182,21 @@ impl Floor {
     }
 
     pub(crate) fn open_streams(&self) -> OpenStreams {
-        self.lock().streams
+        self.lock().open_streams()
     }
 
     /// Counts a stream as open until the guard is dropped.
-    pub(crate) fn count_stream(self: &Arc<Self>, transport: Transport) -> StreamGuard {
-        self.change(|state| *state.streams.of(transport) += 1);
-        StreamGuard { floor: Arc::clone(self), transport }
+    pub(crate) fn count_stream(
+        self: &Arc<Self>,
+        transport: Transport,
+        connection: Connection,
+    ) -> StreamGuard {
+        let number = self.change(|state| {
+            state.next_stream += 1;
+            state.streams.insert(state.next_stream, (transport, connection));
+            state.next_stream
+        });
+        StreamGuard { floor: Arc::clone(self), number }
     }
 
     /// The events from now on. The position is taken before this returns, so nothing that happens afterwards is
@@ -230,8 +251,9 @@ impl Floor {
 
     fn missing(&self, waits: &Waits) -> Vec<String> {
         let state = self.lock();
+        let streams = state.open_streams();
         let have = [
-            ("streams", state.streams.sse + state.streams.web_socket, waits.streams),
+            ("streams", streams.sse + streams.web_socket, waits.streams),
             ("deliveries", state.deliveries.len(), waits.deliveries),
             ("completions", state.completions.len(), waits.completions),
             ("orders", state.orders.all().len(), waits.orders),
@@ -294,11 +316,11 @@ struct Reader {
 /// Keeps a stream counted as open.
 pub(crate) struct StreamGuard {
     floor: Arc<Floor>,
-    transport: Transport,
+    number: u64,
 }
 
 impl Drop for StreamGuard {
     fn drop(&mut self) {
-        self.floor.change(|state| *state.streams.of(self.transport) -= 1);
+        self.floor.change(|state| state.streams.remove(&self.number));
     }
 }

@@ -20,7 +20,9 @@ use serde_json::{Value as Json, json};
 use crate::execution::{Executor, Refused};
 use crate::faults::{FaultBox, FaultKind, half};
 use crate::floor::Floor;
+use crate::live::Live;
 use crate::wire::{Connection, Wire};
+use crate::ws::WebSocketProtocols;
 use crate::{sse, ws};
 
 /// The header that carries the token.
@@ -51,13 +53,19 @@ pub(crate) struct Site {
     pub(crate) token: Option<String>,
     pub(crate) control_token: bool,
     pub(crate) refused_token: RefusedToken,
-    pub(crate) ping_interval: Duration,
+    pub(crate) live: Arc<Live>,
     pub(crate) init_timeout: Duration,
+    pub(crate) web_socket_protocols: WebSocketProtocols,
 }
 
 impl Site {
-    /// Whether that token opens the API. Without a configured token any does, and none.
+    /// Whether that token opens the API now. Without a configured token any does, and none.
     pub(crate) fn admits(&self, token: Option<&str>) -> bool {
+        !self.live.revoked() && self.knows(token)
+    }
+
+    /// Whether that is the token, revoked or not: the control API must be reachable to restore it.
+    pub(crate) fn knows(&self, token: Option<&str>) -> bool {
         self.token.is_none() || self.token.as_deref() == token
     }
 
@@ -91,15 +99,23 @@ pub(crate) async fn graphql(
     let events = request.headers().get_all(ACCEPT).iter().any(|accept| {
         accept.to_str().is_ok_and(|accept| accept.to_ascii_lowercase().contains("text/event-stream"))
     });
+    if site.faults.is_live(|kind| *kind == FaultKind::HalfOpen { new_too: true }) {
+        // Only now, because before a request is read nothing tells it from one for the control API. The client
+        // cannot see the difference: its kernel hears from ours either way.
+        connection.vanish();
+        std::future::pending::<()>().await;
+    }
     tokio::time::sleep(site.faults.take_delay()).await;
     // Only a plain reply has a body to break.
     let fault = site.faults.take(|kind| match kind {
         FaultKind::Status { .. } | FaultKind::Html | FaultKind::Hang => true,
+        FaultKind::RefuseUpgrade { .. } => upgrade,
         FaultKind::HugeBody { .. } | FaultKind::CutBody | FaultKind::MalformedJson => !upgrade && !events,
         _ => false,
     });
     match fault {
         Some(FaultKind::Status { status, retry_after }) => return status_reply(status, retry_after),
+        Some(FaultKind::RefuseUpgrade { status }) => return status_reply(status, None),
         Some(FaultKind::Html) => return html_reply(),
         Some(FaultKind::Hang) => std::future::pending().await,
         Some(FaultKind::HugeBody { bytes }) => return huge_reply(bytes),
@@ -109,11 +125,11 @@ pub(crate) async fn graphql(
         let (mut parts, _) = request.into_parts();
         let header_token = Site::token_of(&parts.headers).map(str::to_owned);
         return match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-            Ok(upgrade) => ws::accept(site, upgrade, header_token),
+            Ok(upgrade) => ws::accept(site, connection, upgrade, header_token),
             Err(rejection) => rejection.into_response(),
         };
     }
-    let reply = post(&site, request, events).await;
+    let reply = post(&site, connection, request, events).await;
     match fault {
         Some(FaultKind::CutBody) => cut_reply(reply).await,
         Some(FaultKind::MalformedJson) => malformed_reply(reply).await,
@@ -121,7 +137,7 @@ pub(crate) async fn graphql(
     }
 }
 
-async fn post(site: &Arc<Site>, request: Request<Body>, events: bool) -> Response {
+async fn post(site: &Arc<Site>, connection: Connection, request: Request<Body>, events: bool) -> Response {
     if request.method() != Method::POST {
         let refused = Refused::because("use POST");
         return ([(ALLOW, "POST")], json_reply(StatusCode::METHOD_NOT_ALLOWED, &refused.reply()))
@@ -146,7 +162,7 @@ async fn post(site: &Arc<Site>, request: Request<Body>, events: bool) -> Respons
         .map_err(|error| Refused::because(format!("the body is not JSON: {error}")))
         .and_then(|body: Json| site.executor.prepare(body));
     let outcome = match prepared {
-        Ok(prepared) if events => sse::respond(site, prepared).await,
+        Ok(prepared) if events => sse::respond(site, connection, prepared).await,
         Ok(prepared) => site.executor.run(prepared).await.map(|response| result_reply(&response)),
         Err(refused) => Err(refused),
     };

@@ -26,13 +26,16 @@
 #![deny(missing_docs)]
 
 mod catalogue;
+mod config;
 mod control;
 mod delivery;
 mod error;
 mod execution;
+mod fault_body;
 mod faults;
 mod floor;
 mod http;
+mod live;
 mod model;
 mod notes;
 mod orders;
@@ -46,6 +49,7 @@ mod webhooks;
 mod wire;
 mod ws;
 
+pub use config::Config;
 pub use error::{Error, ErrorKind};
 pub use faults::{Fault, FaultKind, Faults, HUGE_BODY};
 pub use floor::{Delivery, OpenStreams, Waits};
@@ -57,8 +61,9 @@ pub use model::{
 pub use notes::NoteSpec;
 pub use orders::{Order, OrderState};
 pub use production::CompletionSpec;
-pub use sandbox::{Config, Sandbox};
+pub use sandbox::Sandbox;
 pub use schema::{CancelMiss, schema_sdl};
 pub use seed::{BUILTIN_SEED, OperationSpec, Seed, SubOperationSpec};
 pub use time::Time;
 pub use webhooks::DuplicateWebhook;
+pub use ws::WebSocketProtocols;

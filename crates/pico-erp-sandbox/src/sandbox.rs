@@ -1,5 +1,5 @@
-//! The handle of a running sandbox: starting, the shop floor's acts, faults, waiting, shutting down. The control API
-//! does the same over HTTP and shares the functions at the end of this file.
+//! The handle of a running sandbox: starting, the shop floor's acts, faults, orders to what is open, waiting, shutting
+//! down. The control API does the same over HTTP and shares the functions at the end of this file.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -12,90 +12,26 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::config::Config;
 use crate::control;
 use crate::delivery::Sender;
 use crate::error::{Error, ErrorKind};
 use crate::execution::Executor;
 use crate::faults::{Fault, FaultBox, Faults};
 use crate::floor::{Delivery, Floor, OpenStreams, Waits};
-use crate::http::{RefusedToken, Site, graphql};
+use crate::http::{Site, graphql};
+use crate::live::{Close, Live, SHORTEST_PING};
 use crate::model::{CompletedOrder, NoteEvent, Operation, SubOperation, Webhook};
 use crate::notes::NoteSpec;
 use crate::orders::{Order, Which};
 use crate::production::{CompletionSpec, Rules};
-use crate::schema::{self, CancelMiss};
-use crate::seed::{OperationSpec, Seed, SubOperationSpec};
-use crate::webhooks::{DuplicateWebhook, Webhooks};
+use crate::schema;
+use crate::seed::{OperationSpec, SubOperationSpec};
+use crate::webhooks::Webhooks;
 use crate::wire::{Connection, FaultyListener, Wire};
 
 /// How long [`Sandbox::shutdown`] waits for its tasks.
 const SHUTDOWN: Duration = Duration::from_secs(5);
-
-/// How a sandbox behaves. The default listens on a free loopback port, takes any token, and knows the built-in seed.
-#[derive(Clone)]
-pub struct Config {
-    /// Where to listen. Port 0 picks a free one.
-    pub listen: SocketAddr,
-    /// The token that `x-pico-api-org` must carry; `None` takes any, and none. Required when listening on an
-    /// address that other machines reach: the control API then asks for it as well.
-    pub token: Option<String>,
-    /// The operations to start with.
-    pub seed: Seed,
-    /// Complete every saved order by itself after that time.
-    pub auto_complete: Option<Duration>,
-    /// Whether an order for a product or a subassembly makes child orders.
-    pub waterfall: bool,
-    /// Whether the completions of child orders are reported as well.
-    pub child_completions: bool,
-    /// How often an event stream gets a comment, and a WebSocket a ping.
-    pub ping_interval: Duration,
-    /// How long a WebSocket client may take to send `connection_init`.
-    pub init_timeout: Duration,
-    /// How a missing or wrong token is refused.
-    pub refused_token: RefusedToken,
-    /// What a cancel answers that matches nothing cancellable.
-    pub cancel_miss: CancelMiss,
-    /// What registering a webhook under a taken id does.
-    pub duplicate_webhook: DuplicateWebhook,
-    /// How long a webhook's receiver may take to answer.
-    pub webhook_timeout: Duration,
-    /// Certificates (PEM) that deliveries over https trust besides the machine's own.
-    pub webhook_ca_pem: Option<String>,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Config {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            token: None,
-            seed: Seed::builtin(),
-            auto_complete: None,
-            waterfall: false,
-            child_completions: false,
-            ping_interval: Duration::from_secs(12),
-            init_timeout: Duration::from_secs(3),
-            refused_token: RefusedToken::default(),
-            cancel_miss: CancelMiss::default(),
-            duplicate_webhook: DuplicateWebhook::default(),
-            webhook_timeout: Duration::from_secs(10),
-            webhook_ca_pem: None,
-        }
-    }
-}
-
-impl fmt::Debug for Config {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // By hand, to leave the token out.
-        f.debug_struct("Config")
-            .field("listen", &self.listen)
-            .field("token", &self.token.as_ref().map(|_| "***"))
-            .field("operations", &self.seed.operations.len())
-            .field("auto_complete", &self.auto_complete)
-            .field("waterfall", &self.waterfall)
-            .field("child_completions", &self.child_completions)
-            .finish_non_exhaustive()
-    }
-}
 
 /// A running sandbox. Dropping it ends everything at once; [`shutdown`](Sandbox::shutdown) also waits for the end.
 pub struct Sandbox {
@@ -103,6 +39,7 @@ pub struct Sandbox {
     floor: Arc<Floor>,
     faults: Arc<FaultBox>,
     wire: Arc<Wire>,
+    live: Arc<Live>,
     webhooks: Arc<Webhooks>,
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<()>,
@@ -141,11 +78,10 @@ impl Sandbox {
                 config.listen
             )));
         }
-        let too_short = Duration::from_millis(1);
         for (name, value) in
             [("ping_interval", config.ping_interval), ("webhook_timeout", config.webhook_timeout)]
         {
-            if value < too_short {
+            if value < SHORTEST_PING {
                 return Err(Error::invalid(format!("{name}: must be at least one millisecond")));
             }
         }
@@ -157,10 +93,12 @@ impl Sandbox {
         let unbound = |error: std::io::Error| {
             Error::new(ErrorKind::Io, format!("cannot listen on {}: {error}", config.listen)).caused_by(error)
         };
+        // On Unix tokio sets SO_REUSEADDR, without which a port that had connections stays taken for minutes.
         let listener = TcpListener::bind(config.listen).await.map_err(unbound)?;
         let addr = listener.local_addr().map_err(unbound)?;
         let wire = Arc::new(Wire::new());
         let faults = Arc::new(FaultBox::new(Arc::clone(&wire)));
+        let live = Arc::new(Live::new(config.ping_interval));
         let site = Arc::new(Site {
             floor: Arc::clone(&floor),
             executor: Executor { schema, faults: Arc::clone(&faults) },
@@ -170,8 +108,9 @@ impl Sandbox {
             token: config.token,
             control_token,
             refused_token: config.refused_token,
-            ping_interval: config.ping_interval,
+            live: Arc::clone(&live),
             init_timeout: config.init_timeout,
+            web_socket_protocols: config.web_socket_protocols,
         });
         let router = Router::new()
             .route("/graphql", any(graphql))
@@ -191,7 +130,7 @@ impl Sandbox {
             }
         });
         let finisher = tokio::spawn(Arc::clone(&floor).complete_by_itself());
-        Ok(Sandbox { addr, floor, faults, wire, webhooks, stop: Some(stop), server, finisher })
+        Ok(Sandbox { addr, floor, faults, wire, live, webhooks, stop: Some(stop), server, finisher })
     }
 
     /// The address it listens on.
@@ -326,6 +265,34 @@ impl Sandbox {
     /// Cuts all connections but those of the control API, as a power failure on the way does; returns how many.
     pub fn cut_connections(&self) -> usize {
         self.wire.cut()
+    }
+
+    /// Sends comments and pings at that interval from now on, on what is open as well; `None` sends no more. An
+    /// interval below a millisecond counts as one.
+    pub fn set_ping_interval(&self, interval: Option<Duration>) {
+        self.live.set_ping_interval(interval);
+    }
+
+    /// Ends all subscriptions in an orderly way, as a server does that shuts down: what has happened is still sent,
+    /// then an SSE `complete` event or a WebSocket `complete` message. The sockets stay open. Returns how many.
+    pub fn complete_streams(&self) -> usize {
+        self.live.complete()
+    }
+
+    /// Closes all WebSockets with that code and reason; returns how many.
+    pub fn close_web_sockets(&self, code: u16, reason: impl Into<String>) -> usize {
+        self.live.close_sockets(Close::new(code, reason))
+    }
+
+    /// Makes the token a wrong one, even where the [`Config`] has none: every request and every new stream is
+    /// refused, event streams that are open break off, WebSockets are closed with 4403.
+    pub fn revoke_token(&self) {
+        self.live.set_revoked(true);
+    }
+
+    /// Takes the token again.
+    pub fn restore_token(&self) {
+        self.live.set_revoked(false);
     }
 
     /// Waits until all of these hold.

@@ -1,6 +1,6 @@
 //! The listener and the connections of the sandbox, and the faults that live below HTTP: writes split into small
-//! pieces, writes that stall, connections cut off. Since they live here, plain replies, event streams and WebSocket
-//! meet them all alike. What is sent over a connection is decided elsewhere.
+//! pieces, writes that stall, connections cut off or left without a peer. Since they live here, plain replies, event
+//! streams and WebSocket meet them all alike. What is sent over a connection is decided elsewhere.
 
 use std::io;
 use std::net::SocketAddr;
@@ -47,6 +47,8 @@ pub(crate) struct Wire {
 /// What can be done to one connection from outside the task that serves it.
 pub(crate) struct Line {
     cut: AtomicBool,
+    /// Whether the server has vanished from it: it neither reads nor writes any more, and does not close.
+    vanished: AtomicBool,
     /// Whether the last request on it was for the control API. Such a connection is spared: the reply to "stall"
     /// must not stall, nor the reply to "cut" be cut.
     control: AtomicBool,
@@ -102,6 +104,13 @@ impl Wire {
         self.cut_where(|line| !line.control.load(Ordering::SeqCst))
     }
 
+    /// Vanishes from all connections but those of the control API; returns how many. It lasts until they are cut.
+    pub(crate) fn vanish(&self) -> usize {
+        let lines = lock(&self.lines);
+        let chosen = lines.iter().filter(|line| !line.control.load(Ordering::SeqCst));
+        chosen.filter(|line| !line.vanished.swap(true, Ordering::SeqCst)).count()
+    }
+
     /// Cuts all connections, now and from now on.
     pub(crate) fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
@@ -133,6 +142,7 @@ impl Wire {
     fn connect(&self) -> Arc<Line> {
         let line = Arc::new(Line {
             cut: AtomicBool::new(false),
+            vanished: AtomicBool::new(false),
             control: AtomicBool::new(false),
             reader: Mutex::default(),
             writer: Mutex::default(),
@@ -203,6 +213,16 @@ impl Connection {
     pub(crate) fn serves_control(&self, control: bool) {
         self.0.control.store(control, Ordering::SeqCst);
     }
+
+    /// Vanishes from this one connection.
+    pub(crate) fn vanish(&self) {
+        self.0.vanished.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the server has vanished from it.
+    pub(crate) fn has_vanished(&self) -> bool {
+        self.0.vanished.load(Ordering::SeqCst)
+    }
 }
 
 impl Connected<IncomingStream<'_, FaultyListener>> for Connection {
@@ -229,6 +249,10 @@ impl FaultyStream {
         // an orderly end. Failing to set it only makes the end orderly.
         let _ = self.stream.set_zero_linger();
         Some(io::Error::new(io::ErrorKind::ConnectionReset, "the sandbox cut the connection"))
+    }
+
+    fn vanished(&self) -> bool {
+        self.line.vanished.load(Ordering::SeqCst)
     }
 
     /// Pending while writes are stalled.
@@ -258,6 +282,9 @@ impl AsyncRead for FaultyStream {
         if let Some(error) = this.cut() {
             return Poll::Ready(Err(error));
         }
+        if this.vanished() {
+            return Poll::Pending;
+        }
         Pin::new(&mut this.stream).poll_read(cx, buf)
     }
 }
@@ -268,6 +295,9 @@ impl AsyncWrite for FaultyStream {
         *lock(&this.line.writer) = Some(cx.waker().clone());
         if let Some(error) = this.cut() {
             return Poll::Ready(Err(error));
+        }
+        if this.vanished() {
+            return Poll::Pending;
         }
         if this.line.control.load(Ordering::SeqCst) {
             return Pin::new(&mut this.stream).poll_write(cx, buf);
@@ -297,7 +327,12 @@ impl AsyncWrite for FaultyStream {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+        let this = self.get_mut();
+        *lock(&this.line.writer) = Some(cx.waker().clone());
+        if this.vanished() && this.cut().is_none() {
+            return Poll::Pending;
+        }
+        Pin::new(&mut this.stream).poll_shutdown(cx)
     }
 }
 

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: the order of all checks and tests. First the checks of style, then one cargo build and
 //! one cargo test of everything (the package `pico-erp-tests` in it compiles and runs the C, .NET,
-//! graphql-yoga and curl tests with the tools whose places it is told by variables), then the Python wheel,
+//! GraphQL peers and curl tests with the tools whose places it is told by variables), then the Python wheel,
 //! built for real and tested as installed.
 //!
 //! Every step is tried even when an earlier one failed, unless it cannot work without it; a tool that is
@@ -27,8 +27,8 @@ pub(crate) enum Suite {
     C,
     /// Test targets `dotnet` and `dotnet_*` of `pico-erp-tests`.
     Dotnet,
-    /// Test targets `yoga` and `yoga_*` of `pico-erp-tests`.
-    Yoga,
+    /// Test targets `peers`, `peers_*` and `yoga`, `yoga_*` of `pico-erp-tests`.
+    Peers,
     /// Test targets `curl` and `curl_*` of `pico-erp-tests`.
     Curl,
     /// The wheel, pytest and the check of the stubs.
@@ -38,7 +38,7 @@ pub(crate) enum Suite {
 impl Suite {
     /// In the order in which they run.
     pub(crate) const ALL: &[Self] =
-        &[Self::Lint, Self::Rust, Self::C, Self::Dotnet, Self::Yoga, Self::Curl, Self::Python];
+        &[Self::Lint, Self::Rust, Self::C, Self::Dotnet, Self::Peers, Self::Curl, Self::Python];
 
     fn name(self) -> &'static str {
         match self {
@@ -46,7 +46,7 @@ impl Suite {
             Self::Rust => "rust",
             Self::C => "c",
             Self::Dotnet => "dotnet",
-            Self::Yoga => "yoga",
+            Self::Peers => "peers",
             Self::Curl => "curl",
             Self::Python => "python",
         }
@@ -55,7 +55,11 @@ impl Suite {
     /// Whether a test target of `pico-erp-tests` belongs to this suite; its name starts with the language's.
     fn owns(self, target: &str) -> bool {
         let language = target.split('_').next().unwrap_or(target);
-        language == self.name() || (self == Self::C && language == "cpp")
+        match self {
+            Self::C => matches!(language, "c" | "cpp"),
+            Self::Peers => matches!(language, "peers" | "yoga"),
+            _ => language == self.name(),
+        }
     }
 }
 
@@ -89,7 +93,7 @@ pub(crate) fn run(tree: &Tree, only: Option<Suite>) -> bool {
     }
     let built = report.step("build", || build(tree)).is_some();
     if only != Some(Suite::Python) {
-        let name = format!("{}: cargo test", only.map_or("rust, c, dotnet, yoga, curl", Suite::name));
+        let name = format!("{}: cargo test", only.map_or("rust, c, dotnet, peers, curl", Suite::name));
         if built {
             report.step(&name, || cargo_tests(tree, &variables, only));
         } else {
@@ -196,7 +200,8 @@ mod tests {
             ("cpp", Suite::C),
             ("c_valgrind", Suite::C),
             ("dotnet", Suite::Dotnet),
-            ("yoga", Suite::Yoga),
+            ("yoga", Suite::Peers),
+            ("peers_websocket", Suite::Peers),
         ] {
             let owners: Vec<Suite> = Suite::ALL.iter().copied().filter(|suite| suite.owns(target)).collect();
             assert_eq!(owners, [suite], "{target}");
@@ -206,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_suite_is_named_on_the_command_line() {
-        assert_eq!("yoga".parse(), Ok(Suite::Yoga));
-        assert!("perl".parse::<Suite>().unwrap_err().contains("lint, rust, c, dotnet, yoga, curl, python"));
+        assert_eq!("peers".parse(), Ok(Suite::Peers));
+        assert!("perl".parse::<Suite>().unwrap_err().contains("lint, rust, c, dotnet, peers, curl, python"));
     }
 }

@@ -23,6 +23,9 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 /// How long anything may take: generous, because machines that run tests are busy.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
+/// How long silence is listened to, to call it silence.
+const MOMENT: Duration = Duration::from_millis(50);
+
 pub(crate) async fn start() -> Sandbox {
     start_with(Config::default()).await
 }
@@ -126,16 +129,26 @@ impl RawStream {
 
     /// Sends a POST and reads nothing.
     pub(crate) async fn send(sandbox: &Sandbox, body: &Json, accept: &str) -> Self {
+        let socket = TcpStream::connect(sandbox.addr()).await.unwrap();
+        let mut stream = RawStream { socket, seen: Vec::new() };
+        stream.post(body, accept).await;
+        stream
+    }
+
+    /// Sends another POST on the same connection and reads nothing.
+    pub(crate) async fn send_again(&mut self, body: &Json) {
+        self.post(body, "*/*").await;
+    }
+
+    async fn post(&mut self, body: &Json, accept: &str) {
         let body = body.to_string();
-        let mut socket = TcpStream::connect(sandbox.addr()).await.unwrap();
         let head = format!(
             "POST /graphql HTTP/1.1\r\nHost: sandbox\r\nContent-Type: application/json\r\nAccept: {accept}\r\n\
              Content-Length: {}\r\n\r\n",
             body.len()
         );
-        socket.write_all(head.as_bytes()).await.unwrap();
-        socket.write_all(body.as_bytes()).await.unwrap();
-        RawStream { socket, seen: Vec::new() }
+        self.socket.write_all(head.as_bytes()).await.unwrap();
+        self.socket.write_all(body.as_bytes()).await.unwrap();
     }
 
     /// Reads once; `None` at the end, an error when the connection was reset.
@@ -144,6 +157,12 @@ impl RawStream {
         let count = timeout(DEADLINE, self.socket.read(&mut buffer)).await.expect("bytes in time")?;
         self.seen.extend_from_slice(&buffer[..count]);
         Ok((count > 0).then_some(count))
+    }
+
+    /// Whether nothing comes for a moment, not even an end.
+    pub(crate) async fn is_silent(&mut self) -> bool {
+        let mut buffer = [0; 8192];
+        timeout(MOMENT, self.socket.read(&mut buffer)).await.is_err()
     }
 
     /// Reads until the text occurs; returns what came up to its end and forgets it.
@@ -193,15 +212,48 @@ pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
     pub(crate) async fn open(sandbox: &Sandbox, path: &str, token: Option<&str>) -> Self {
+        let (socket, agreed) = Socket::offer(sandbox, path, "graphql-transport-ws", token).await;
+        assert_eq!(agreed, "graphql-transport-ws");
+        socket
+    }
+
+    /// Opens with these sub-protocols to choose from; the socket and what the server chose.
+    pub(crate) async fn offer(
+        sandbox: &Sandbox,
+        path: &str,
+        protocols: &str,
+        token: Option<&str>,
+    ) -> (Self, String) {
+        let opened = Socket::attempt(sandbox, path, protocols, token).await;
+        opened.unwrap_or_else(|error| panic!("no upgrade: {error}"))
+    }
+
+    /// The same, when the upgrade may be refused.
+    pub(crate) async fn attempt(
+        sandbox: &Sandbox,
+        path: &str,
+        protocols: &str,
+        token: Option<&str>,
+    ) -> Result<(Self, String), String> {
         let mut request = format!("ws://{}{path}", sandbox.addr()).into_client_request().unwrap();
         let headers = request.headers_mut();
-        headers.insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
+        headers.insert("sec-websocket-protocol", protocols.parse().unwrap());
         if let Some(token) = token {
             headers.insert("x-pico-api-org", token.parse().unwrap());
         }
-        let (socket, reply) = tokio_tungstenite::connect_async(request).await.expect("an upgrade");
-        assert_eq!(reply.headers()["sec-websocket-protocol"], "graphql-transport-ws");
-        Socket(socket)
+        let opened = timeout(DEADLINE, tokio_tungstenite::connect_async(request)).await.expect("an answer");
+        let (socket, reply) = opened.map_err(|error| error.to_string())?;
+        let agreed = reply.headers()["sec-websocket-protocol"].to_str().unwrap().to_owned();
+        Ok((Socket(socket), agreed))
+    }
+
+    /// Opens and greets in the legacy protocol, without a payload.
+    pub(crate) async fn legacy(sandbox: &Sandbox) -> Self {
+        let (mut socket, agreed) = Socket::offer(sandbox, "/graphql", "graphql-ws", None).await;
+        assert_eq!(agreed, "graphql-ws");
+        socket.say(json!({ "type": "connection_init", "payload": {} })).await;
+        assert_eq!(socket.hear().await, json!({ "type": "connection_ack" }));
+        socket
     }
 
     /// Opens and greets without a payload.
@@ -238,10 +290,20 @@ impl Socket {
 
     /// The close code that the server sends next.
     pub(crate) async fn close_code(&mut self) -> u16 {
+        self.close().await.0
+    }
+
+    /// The close code and reason that the server sends next.
+    pub(crate) async fn close(&mut self) -> (u16, String) {
         match self.next().await {
-            Message::Close(Some(CloseFrame { code, .. })) => code.into(),
+            Message::Close(Some(CloseFrame { code, reason })) => (code.into(), reason.to_string()),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Whether nothing comes for a moment.
+    pub(crate) async fn is_silent(&mut self) -> bool {
+        timeout(MOMENT, self.0.next()).await.is_err()
     }
 
     /// Whether the connection breaks, rather than closing or going on.

@@ -13,7 +13,18 @@ async fn the_root_explains_itself() {
     let sandbox = start().await;
     let (status, text) = send(http().get(sandbox.url())).await;
     assert_eq!(status, 200);
-    for path in ["/graphql", "/sandbox/state", "/sandbox/orders/complete", "\"kind\":\"cut_body\""] {
+    for path in [
+        "/graphql",
+        "/sandbox/state",
+        "/sandbox/orders/complete",
+        "/sandbox/pings",
+        "/sandbox/close-ws",
+        "/sandbox/complete-streams",
+        "/sandbox/token",
+        "\"kind\":\"cut_body\"",
+        "\"kind\":\"buffer_sse\"",
+        "\"kind\":\"half_open\"",
+    ] {
         assert!(text.as_str().unwrap().contains(path), "{path}");
     }
 }
@@ -147,6 +158,7 @@ async fn the_state_counts_everything() {
     assert_eq!(state["streams"], json!({ "sse": 0, "webSocket": 0 }));
     assert_eq!(state["requests"], 2);
     assert_eq!(state["autoCompleteSeconds"], 30.0);
+    assert_eq!((&state["pingSeconds"], &state["tokenRevoked"]), (&json!(12.0), &json!(false)));
     assert_eq!(state["webhooks"], json!([]));
 }
 

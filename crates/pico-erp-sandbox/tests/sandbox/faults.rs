@@ -269,6 +269,19 @@ async fn the_control_api_sets_lists_and_clears_faults_and_names_what_is_wrong() 
         }
         assert_eq!(control(&sandbox, "POST", "faults", Some(fault)).await.0, 200, "{kind}");
     }
+    let written = json!([
+        { "kind": "buffer_sse", "head": false, "bytes": 4096, "times": 1 },
+        { "kind": "half_open", "newToo": true, "forSeconds": 60.0 },
+        { "kind": "close_ws", "code": 4500, "reason": "why", "times": 2 },
+        { "kind": "refuse_upgrade", "status": 404 },
+        { "kind": "no_ack" },
+    ]);
+    assert_eq!(control(&sandbox, "POST", "faults", Some(written.clone())).await, (200, written));
+    control(&sandbox, "DELETE", "faults", None).await;
+    let short = json!([{ "kind": "buffer_sse" }, { "kind": "half_open" }]);
+    let full = json!([{ "kind": "buffer_sse", "head": true }, { "kind": "half_open", "newToo": false }]);
+    assert_eq!(control(&sandbox, "POST", "faults", Some(short)).await, (200, full));
+    control(&sandbox, "DELETE", "faults", None).await;
     let cases = [
         (json!({ "kind": "explode" }), "unknown variant `explode`"),
         (json!({ "kind": "status" }), "status: is required with this kind"),
@@ -278,6 +291,15 @@ async fn the_control_api_sets_lists_and_clears_faults_and_names_what_is_wrong() 
         (json!({ "kind": "stall", "times": 1 }), "times: has no meaning with this kind"),
         (json!({ "kind": "html", "bytes": 1 }), "bytes: has no meaning with this kind"),
         (json!({ "kind": "delay", "seconds": -1 }), "seconds: must be a number of seconds"),
+        (json!({ "kind": "buffer_sse", "bytes": 0 }), "bytes: must be at least 1"),
+        (json!({ "kind": "half_open", "times": 1 }), "times: has no meaning with this kind"),
+        (json!({ "kind": "close_ws" }), "code: is required with this kind"),
+        (json!({ "kind": "close_ws", "code": 99 }), "code: must be from 1000 to 4999"),
+        (json!({ "kind": "refuse_upgrade" }), "status: is required with this kind"),
+        (json!({ "kind": "no_ack", "code": 1000 }), "code: has no meaning with this kind"),
+        (json!({ "kind": "html", "head": true }), "head: has no meaning with this kind"),
+        (json!({ "kind": "html", "newToo": true }), "newToo: has no meaning with this kind"),
+        (json!({ "kind": "html", "reason": "" }), "reason: has no meaning with this kind"),
     ];
     for (body, text) in cases {
         let (status, reply) = control(&sandbox, "POST", "faults", Some(body)).await;

@@ -33,6 +33,24 @@ async fn a_shutdown_ends_open_streams_sockets_and_hanging_requests() {
 }
 
 #[tokio::test]
+async fn a_sandbox_starts_again_on_the_port_of_one_that_was_shut_down_with_connections_open() {
+    let first = start().await;
+    let listen = first.addr();
+    let mut stream = RawStream::open(&first, &json!({ "query": STREAM })).await;
+    // An ordinary reply too, after which it is the server that closes first and keeps the port in TIME_WAIT.
+    let mut idle = RawStream::send(&first, &example("operations.request"), "*/*").await;
+    idle.until("\r\n\r\n").await;
+    first.shutdown().await;
+    for _ in 0..3 {
+        let again = start_with(Config { listen, ..Config::default() }).await;
+        assert_eq!(again.addr(), listen);
+        data(&again, "{ operations { id } }").await;
+        again.shutdown().await;
+    }
+    while let Ok(Some(_)) = stream.read().await {}
+}
+
+#[tokio::test]
 async fn dropping_a_sandbox_frees_its_port_and_breaks_its_connections() {
     let sandbox = start().await;
     let addr = sandbox.addr();

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use pico_erp_sandbox::{Config, OperationSpec, Waits};
+use pico_erp_sandbox::{Config, OperationSpec, Waits, WebSocketProtocols};
 use serde_json::json;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::client::{DEADLINE, Socket, start, start_with};
@@ -105,12 +106,18 @@ async fn a_client_that_does_not_greet_is_closed_with_4408() {
 }
 
 #[tokio::test]
-async fn a_client_without_the_subprotocol_is_closed_with_4406() {
-    let sandbox = start().await;
-    let request = format!("ws://{}/graphql", sandbox.addr()).into_client_request().unwrap();
-    let (mut socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
-    let message = futures_util::StreamExt::next(&mut socket).await.unwrap().unwrap();
-    assert!(format!("{message:?}").contains("4406"), "{message:?}");
+async fn a_client_without_the_subprotocol_is_closed_with_the_code_of_the_reference_server() {
+    use WebSocketProtocols as P;
+    for (web_socket_protocols, code) in [(P::Both, 4406), (P::TransportWsOnly, 4406), (P::LegacyOnly, 1002)] {
+        let sandbox = start_with(Config { web_socket_protocols, ..Config::default() }).await;
+        let request = format!("ws://{}/graphql", sandbox.addr()).into_client_request().unwrap();
+        let (mut socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
+        let message = futures_util::StreamExt::next(&mut socket).await.unwrap().unwrap();
+        match message {
+            Message::Close(Some(frame)) => assert_eq!(u16::from(frame.code), code),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[tokio::test]

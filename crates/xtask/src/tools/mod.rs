@@ -5,10 +5,10 @@
 
 mod dotnet;
 mod node;
+mod peers;
 pub(crate) mod python;
 mod stamp;
 mod system;
-mod yoga;
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -31,9 +31,9 @@ const TOOLS: &[(&str, &[Suite], Install)] = &[
     ("valgrind", &[Suite::C], system::valgrind),
     ("curl", &[Suite::Curl], system::curl),
     ("Python", &[Suite::Python, Suite::Dotnet], python::tool),
-    ("Node.js", &[Suite::Dotnet, Suite::Yoga], node::tool),
+    ("Node.js", &[Suite::Dotnet, Suite::Peers], node::tool),
     (".NET", &[Suite::Dotnet], dotnet::tool),
-    ("graphql-yoga", &[Suite::Yoga], yoga::tool),
+    ("GraphQL peers", &[Suite::Peers], peers::tool),
 ];
 
 /// The variables for what the workspace itself builds.

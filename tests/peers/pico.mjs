@@ -1,23 +1,9 @@
-// A graphql-yoga server with Pico's schema: the peer that proves that pico-erp works with a server nobody
-// here wrote. It is not the sandbox: its data are a handful of objects, and it can do no more than the tests
-// of it ask for.
-//
-//     node server.mjs SCHEMA.graphql [TOKEN]
-//
-// It prints `listening http://127.0.0.1:PORT/graphql`, and ends when its standard input does, so that a test
-// that dies takes it along. With a TOKEN, every request must carry it in the header x-pico-api-org. Streams
-// go over SSE as yoga frames them: one connection for each, `event: next`, `event: complete`.
+// Pico's schema with a handful of objects behind it: what all peers serve. It is not the sandbox: it can do no more
+// than the tests of the peers ask for.
 
+import { EventEmitter, on } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import { GraphQLError } from 'graphql';
-import { createPubSub, createSchema, createYoga } from 'graphql-yoga';
-
-const [schemaPath, token] = process.argv.slice(2);
-if (!schemaPath) {
-  console.error('usage: node server.mjs SCHEMA.graphql [TOKEN]');
-  process.exit(2);
-}
+import { GraphQLError, buildSchema } from 'graphql';
 
 /** How long after a save its order counts as completed. */
 const COMPLETION_DELAY_MS = 50;
@@ -34,7 +20,8 @@ const subOperations = [
 const orders = new Map();
 const completes = [];
 const webhooks = new Map();
-const events = createPubSub();
+const events = new EventEmitter();
+events.setMaxListeners(0);
 
 function operation(id, externalId, externalRevision, name, consumedSerials = []) {
   return {
@@ -94,21 +81,33 @@ function complete(key) {
     secondaryExternalOrderId: null,
   };
   completes.push(event);
-  events.publish('completes', event);
+  events.emit('completes', event);
 }
 
-/** A subscription field that passes on what is published on `topic` and fits the filter. */
-function stream(topic) {
+/** What happens on `topic` from now on, as far as it fits the filter. */
+function follow(topic, where) {
+  const happening = on(events, topic);
   return {
-    subscribe: async function* (_, { where }) {
-      for await (const event of events.subscribe(topic)) {
-        if (matches(where, event)) {
-          yield event;
+    async next() {
+      for (;;) {
+        const { value, done } = await happening.next();
+        if (done || matches(where, value[0])) {
+          return { value: value?.[0], done };
         }
       }
     },
-    resolve: (event) => event,
+    // By hand and not as an async generator, which would end only with the event after the last one wanted.
+    return: () => happening.return(),
+    throw: (error) => happening.throw(error),
+    [Symbol.asyncIterator]() {
+      return this;
+    },
   };
+}
+
+/** A subscription field that passes on what happens on `topic`. */
+function stream(topic) {
+  return { subscribe: (_, { where }) => follow(topic, where), resolve: (event) => event };
 }
 
 const resolvers = {
@@ -164,7 +163,7 @@ const resolvers = {
       const { id, name } = input.process;
       const made = operation(id, id, null, name);
       operations.push(made);
-      events.publish('operations', made);
+      events.emit('operations', made);
       return { id };
     },
   },
@@ -176,31 +175,14 @@ const resolvers = {
   },
 };
 
-/** Turns away what does not carry the token, before GraphQL sees it. */
-const tokenCheck = {
-  onRequest({ request, fetchAPI, endResponse }) {
-    if (token && request.headers.get('x-pico-api-org') !== token) {
-      const body = JSON.stringify({ errors: [{ message: 'x-pico-api-org is missing or wrong' }] });
-      endResponse(new fetchAPI.Response(body, { status: 401, headers: { 'content-type': 'application/json' } }));
+/** Pico's schema, read from a file, with these resolvers. */
+export function picoSchema(path) {
+  const schema = buildSchema(readFileSync(path, 'utf8'));
+  for (const [type, fields] of Object.entries(resolvers)) {
+    const known = schema.getType(type).getFields();
+    for (const [name, field] of Object.entries(fields)) {
+      Object.assign(known[name], typeof field === 'function' ? { resolve: field } : field);
     }
-  },
-};
-
-const yoga = createYoga({
-  schema: createSchema({ typeDefs: readFileSync(schemaPath, 'utf8'), resolvers }),
-  plugins: [tokenCheck],
-  graphiql: false,
-  landingPage: false,
-  logging: 'warn',
-  maskedErrors: false,
-});
-
-const server = createServer(yoga);
-// A test that restarts the server asks for the port that it had.
-server.listen(Number(process.env.PORT ?? 0), '127.0.0.1', () => {
-  console.log(`listening http://127.0.0.1:${server.address().port}/graphql`);
-});
-
-process.stdin.on('end', () => process.exit(0));
-process.stdin.on('error', () => process.exit(0));
-process.stdin.resume();
+  }
+  return schema;
+}

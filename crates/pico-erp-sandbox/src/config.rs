@@ -1,0 +1,82 @@
+//! How a sandbox is to behave, set once before it starts. What can be changed later is on the handle, in `sandbox`.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::http::RefusedToken;
+use crate::schema::CancelMiss;
+use crate::seed::Seed;
+use crate::webhooks::DuplicateWebhook;
+use crate::ws::WebSocketProtocols;
+
+/// How a sandbox behaves. The default listens on a free loopback port, takes any token, and knows the built-in seed.
+#[derive(Clone)]
+pub struct Config {
+    /// Where to listen. Port 0 picks a free one. The port of a sandbox that was shut down can be listened on again at
+    /// once, also while the system still remembers connections of the former.
+    pub listen: SocketAddr,
+    /// The token that `x-pico-api-org` must carry; `None` takes any, and none. Required when listening on an
+    /// address that other machines reach: the control API then asks for it as well.
+    pub token: Option<String>,
+    /// The operations to start with.
+    pub seed: Seed,
+    /// Complete every saved order by itself after that time.
+    pub auto_complete: Option<Duration>,
+    /// Whether an order for a product or a subassembly makes child orders.
+    pub waterfall: bool,
+    /// Whether the completions of child orders are reported as well.
+    pub child_completions: bool,
+    /// How often an event stream gets a comment, and a WebSocket a ping.
+    /// [`Sandbox::set_ping_interval`](crate::Sandbox::set_ping_interval) changes it later.
+    pub ping_interval: Duration,
+    /// How long a WebSocket client may take to send `connection_init`.
+    pub init_timeout: Duration,
+    /// Which WebSocket sub-protocols are taken.
+    pub web_socket_protocols: WebSocketProtocols,
+    /// How a missing or wrong token is refused.
+    pub refused_token: RefusedToken,
+    /// What a cancel answers that matches nothing cancellable.
+    pub cancel_miss: CancelMiss,
+    /// What registering a webhook under a taken id does.
+    pub duplicate_webhook: DuplicateWebhook,
+    /// How long a webhook's receiver may take to answer.
+    pub webhook_timeout: Duration,
+    /// Certificates (PEM) that deliveries over https trust besides the machine's own.
+    pub webhook_ca_pem: Option<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            token: None,
+            seed: Seed::builtin(),
+            auto_complete: None,
+            waterfall: false,
+            child_completions: false,
+            ping_interval: Duration::from_secs(12),
+            init_timeout: Duration::from_secs(3),
+            web_socket_protocols: WebSocketProtocols::default(),
+            refused_token: RefusedToken::default(),
+            cancel_miss: CancelMiss::default(),
+            duplicate_webhook: DuplicateWebhook::default(),
+            webhook_timeout: Duration::from_secs(10),
+            webhook_ca_pem: None,
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // By hand, to leave the token out.
+        f.debug_struct("Config")
+            .field("listen", &self.listen)
+            .field("token", &self.token.as_ref().map(|_| "***"))
+            .field("operations", &self.seed.operations.len())
+            .field("auto_complete", &self.auto_complete)
+            .field("waterfall", &self.waterfall)
+            .field("child_completions", &self.child_completions)
+            .finish_non_exhaustive()
+    }
+}
