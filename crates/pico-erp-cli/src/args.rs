@@ -184,6 +184,18 @@ pub(crate) enum StreamName {
     Notes,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum TransportName {
+    /// Server-Sent Events; where they do not get through, WebSocket, then polling
+    Auto,
+    /// Server-Sent Events
+    Sse,
+    /// WebSocket
+    Websocket,
+    /// Ask for the list every 30 seconds and print what is new
+    Poll,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Stream {
     /// Which stream
@@ -194,6 +206,9 @@ pub(crate) struct Stream {
     /// Stop after this many events
     #[arg(long, value_name = "N")]
     pub(crate) count: Option<u64>,
+    /// Which way the events travel
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) transport: TransportName,
     /// Print changes of the connection to the standard error, a line of JSON each
     #[arg(long)]
     pub(crate) states: bool,

@@ -4,8 +4,8 @@ use std::io::Read;
 use std::time::Duration;
 
 use pico_erp::{
-    Client, Error, ErrorKind, Json, Model, OperationFilter, OrderCancel, OrderCompleteFilter, OrderSave,
-    Proxy, Request, Token, Units, WebhookSubscribe,
+    Client, ClientBuilder, Error, ErrorKind, Json, Model, OperationFilter, OrderCancel, OrderCompleteFilter,
+    OrderSave, Proxy, Request, Token, Units, WebhookSubscribe,
 };
 
 use crate::args::{Completions, Connection, Operations, Orders, Query, Webhooks};
@@ -19,6 +19,11 @@ pub(crate) const COMPLETION_FRAGMENT: &str = "fragment OrderComplete on Operatio
 
 /// The client that the connection's arguments describe.
 pub(crate) fn client(connection: &Connection) -> Result<Client, Failure> {
+    Ok(builder(connection)?.build()?)
+}
+
+/// The same, with settings left to make.
+pub(crate) fn builder(connection: &Connection) -> Result<ClientBuilder, Failure> {
     let endpoint = connection.endpoint.as_deref().ok_or_else(|| {
         Failure::usage(
             "no endpoint; give --endpoint URL or set PICO_API_ENDPOINT (to try things out: pico-erp sandbox)",
@@ -39,7 +44,7 @@ pub(crate) fn client(connection: &Connection) -> Result<Client, Failure> {
             .map_err(|error| Failure::usage(format!("--ca {}: {error}", file.display())))?;
         builder = builder.extra_ca_pem(pem);
     }
-    Ok(builder.build()?)
+    Ok(builder)
 }
 
 /// A number of seconds as a time.

@@ -1,17 +1,24 @@
 //! `pico-erp stream`: events as JSON lines.
 
 use pico_erp::{
-    Json, Model, Notification, OperationFilter, OrderCompleteFilter, StreamState, SubOperationFilter,
-    Subscription,
+    Json, Model, Notification, OperationFilter, OrderCompleteFilter, StreamPolicy, StreamState,
+    StreamTransport, SubOperationFilter, Subscription,
 };
 
-use crate::args::{Connection, Stream, StreamName};
-use crate::calls::client;
+use crate::args::{Connection, Stream, StreamName, TransportName};
+use crate::calls::builder;
 use crate::exit::{Failure, error_json};
 use crate::output::json_line;
 
 pub(crate) async fn run(connection: &Connection, stream: Stream) -> Result<(), Failure> {
-    let client = client(connection)?;
+    let transport = match stream.transport {
+        TransportName::Auto => StreamTransport::Auto,
+        TransportName::Sse => StreamTransport::Sse,
+        TransportName::Websocket => StreamTransport::WebSocket,
+        TransportName::Poll => StreamTransport::Poll,
+    };
+    let policy = StreamPolicy { transport, ..StreamPolicy::default() };
+    let client = builder(connection)?.stream(policy).build()?;
     let filtered = |name: &str| match &stream.operation {
         None => Ok(()),
         Some(_) => Err(Failure::usage(format!("--operation does not go with the stream of {name}"))),
@@ -67,10 +74,19 @@ fn complain(line: &serde_json::Value) {
 
 fn state_json(state: &StreamState) -> serde_json::Value {
     match state {
-        StreamState::Connecting => serde_json::json!({ "state": "connecting" }),
-        StreamState::Open { gap } => {
-            serde_json::json!({ "state": "open", "gapSeconds": gap.map(|gap| gap.as_secs_f64()) })
+        StreamState::Connecting { transport } => {
+            serde_json::json!({ "state": "connecting", "transport": transport.name() })
         }
+        StreamState::Open { transport, gap } => serde_json::json!({
+            "state": "open",
+            "transport": transport.name(),
+            "gapSeconds": gap.map(|gap| gap.as_secs_f64()),
+        }),
+        StreamState::Switched { transport, cause } => serde_json::json!({
+            "state": "switched",
+            "transport": transport.name(),
+            "cause": error_json(cause)["error"],
+        }),
         StreamState::Retrying { failures, delay, cause } => serde_json::json!({
             "state": "retrying",
             "failures": failures,

@@ -112,6 +112,36 @@ async fn a_stream_is_json_lines_and_its_states_go_elsewhere() {
 }
 
 #[tokio::test]
+async fn a_stream_can_go_over_websocket_and_by_polling() {
+    for transport in ["websocket", "poll"] {
+        let sandbox = sandbox().await;
+        let arguments = ["stream", "completions", "--count", "1", "--states", "--transport", transport];
+        let mut child = command(&sandbox.endpoint(), &arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut states = BufReader::new(child.stderr.take().unwrap()).lines();
+        loop {
+            let line =
+                timeout(DEADLINE, states.next_line()).await.expect("it opens in time").unwrap().unwrap();
+            let state: Value = serde_json::from_str(&line).unwrap();
+            if state["state"] == "open" {
+                assert_eq!(state["transport"], transport);
+                break;
+            }
+        }
+        if transport == "websocket" {
+            printed(&sandbox, &["orders", "save", "--operation", "op-abc-123", "--order", "E-1"]).await;
+            sandbox.complete(CompletionSpec::new("E-1")).unwrap();
+            let output =
+                timeout(DEADLINE, child.wait_with_output()).await.expect("it ends after one").unwrap();
+            assert!(String::from_utf8_lossy(&output.stdout).contains("E-1"), "{output:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn webhooks_are_subscribed_listed_and_unsubscribed() {
     let sandbox = sandbox().await;
     let subscribe = [

@@ -40,11 +40,12 @@ pub mod runtime;
 mod sse;
 mod subscription;
 mod webhooks;
+mod ws;
 
 pub use backoff::Backoff;
 pub use client::{
     ApiGeneration, Client, ClientBuilder, ENDPOINT_VARIABLE, Proxy, RetryPolicy, SizeLimits, StreamPolicy,
-    TOKEN_VARIABLE, Token,
+    StreamTransport, TOKEN_VARIABLE, Token,
 };
 pub use error::{Error, ErrorKind};
 pub use filter::{Filter, NoteFilter, OperationFilter, OrderCompleteFilter, SubOperationFilter};

@@ -40,7 +40,7 @@ pub fn handle() -> Result<&'static Runtime, Error> {
             .map_err(|error| {
                 Error::new(ErrorKind::Internal, "the runtime could not be started").with_source(error)
             })?;
-        Ok(ProcessRuntime { process: process::id(), runtime })
+        Ok::<_, Error>(ProcessRuntime { process: process::id(), runtime })
     })?;
     check(started)?;
     Ok(&started.runtime)

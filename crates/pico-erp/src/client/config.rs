@@ -73,9 +73,39 @@ impl RetryPolicy {
     }
 }
 
+/// How a stream travels.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StreamTransport {
+    /// Server-Sent Events, and what else works where those do not get through: WebSocket, then polling.
+    #[default]
+    Auto,
+    /// Server-Sent Events.
+    Sse,
+    /// WebSocket, one connection for all streams of a client.
+    WebSocket,
+    /// Asking for the whole list again and again, and telling what is new in it. Only for Pico's own streams.
+    Poll,
+}
+
+impl StreamTransport {
+    /// The name in settings and state lines.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Sse => "sse",
+            Self::WebSocket => "websocket",
+            Self::Poll => "poll",
+        }
+    }
+}
+
 /// How a stream keeps its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamPolicy {
+    /// How it travels. Default [`StreamTransport::Auto`].
+    pub transport: StreamTransport,
     /// With no byte for this long, comments included, the connection counts as dead. Default 5 minutes, because
     /// Pico does not say how often it pings, if at all.
     pub idle_timeout: Duration,
@@ -85,6 +115,15 @@ pub struct StreamPolicy {
     pub stable_after: Duration,
     /// How much of a `Retry-After` or SSE `retry:` is honoured at most. Default 5 minutes.
     pub retry_ceiling: Duration,
+    /// On WebSocket, the server is asked for a sign of life after this much silence. Default 20 s.
+    pub ping_interval: Duration,
+    /// With [`StreamTransport::Auto`], SSE without a byte for this long after the request counts as held back by a
+    /// proxy. Default 15 s.
+    pub first_byte_timeout: Duration,
+    /// How long between two questions when polling. Default 30 s.
+    pub poll_interval: Duration,
+    /// With [`StreamTransport::Auto`], how long to poll before a stream is tried again. Default 10 minutes.
+    pub poll_period: Duration,
     /// How many events may wait for the consumer before the socket is no longer read. Default 256.
     pub buffer: usize,
 }
@@ -92,10 +131,15 @@ pub struct StreamPolicy {
 impl Default for StreamPolicy {
     fn default() -> Self {
         Self {
+            transport: StreamTransport::Auto,
             idle_timeout: Duration::from_secs(300),
             backoff: Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(60) },
             stable_after: Duration::from_secs(60),
             retry_ceiling: Duration::from_secs(300),
+            ping_interval: Duration::from_secs(20),
+            first_byte_timeout: Duration::from_secs(15),
+            poll_interval: Duration::from_secs(30),
+            poll_period: Duration::from_secs(600),
             buffer: 256,
         }
     }
@@ -319,6 +363,9 @@ impl ClientBuilder {
         positive("connect_timeout", self.connect_timeout)?;
         positive("request_timeout", self.request_timeout)?;
         positive("idle_timeout", self.stream.idle_timeout)?;
+        positive("ping_interval", self.stream.ping_interval)?;
+        positive("first_byte_timeout", self.stream.first_byte_timeout)?;
+        positive("poll_interval", self.stream.poll_interval)?;
         if self.retry.max_attempts == 0 {
             return Err(Error::invalid("max_attempts", "must be at least 1, the first try"));
         }

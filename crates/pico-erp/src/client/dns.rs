@@ -1,6 +1,7 @@
 //! Name look-up by the operating system, with a failure that can be told from other connection failures.
 
-use std::{fmt, io, net::SocketAddr};
+use std::net::SocketAddr;
+use std::{fmt, io};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
@@ -8,7 +9,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SystemResolver;
 
-/// A host name that could not be resolved. [`crate::transport`] looks for it in a failed request's causes.
+/// A host name that could not be resolved. [`super::diagnosis`] looks for it in a failed request's causes.
 #[derive(Debug)]
 pub(crate) struct DnsError {
     pub(crate) host: String,
@@ -23,15 +24,19 @@ impl fmt::Display for DnsError {
 
 impl std::error::Error for DnsError {}
 
+/// The addresses of `host`, with port 0.
+pub(crate) async fn look_up(host: &str) -> Result<Vec<SocketAddr>, DnsError> {
+    match tokio::net::lookup_host((host, 0)).await {
+        Ok(found) => Ok(found.collect()),
+        Err(cause) => Err(DnsError { host: host.to_owned(), cause }),
+    }
+}
+
 impl Resolve for SystemResolver {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
-            let host = name.as_str().to_owned();
-            let found = tokio::net::lookup_host((host.as_str(), 0)).await.map(Vec::<SocketAddr>::from_iter);
-            match found {
-                Ok(all) => Ok(Box::new(all.into_iter()) as Addrs),
-                Err(cause) => Err(Box::new(DnsError { host, cause }) as _),
-            }
+            let addresses = look_up(name.as_str()).await?;
+            Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }
 }

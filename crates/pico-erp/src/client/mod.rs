@@ -1,14 +1,19 @@
 //! [`Client`]: the connection to one Pico, cheap to clone, shared by all calls and streams.
 
+mod answer;
 mod config;
+mod connector;
+mod diagnosis;
 mod dns;
 mod proxy;
 mod tls;
 mod token;
 mod transport;
+mod web_socket;
 
 pub use config::{
-    ApiGeneration, ClientBuilder, ENDPOINT_VARIABLE, RetryPolicy, SizeLimits, StreamPolicy, TOKEN_VARIABLE,
+    ApiGeneration, ClientBuilder, ENDPOINT_VARIABLE, RetryPolicy, SizeLimits, StreamPolicy, StreamTransport,
+    TOKEN_VARIABLE,
 };
 pub use proxy::Proxy;
 pub use token::Token;
@@ -18,7 +23,8 @@ use std::sync::Arc;
 use crate::error::Error;
 use crate::graphql::document::OperationKind;
 use crate::graphql::{Reply, Request};
-pub(crate) use transport::Transport;
+pub(crate) use transport::{StreamResponse, Transport};
+pub(crate) use web_socket::{Socket, socket_error};
 
 /// A Pico, as this program sees it: endpoint, token and settings.
 ///

@@ -1,7 +1,7 @@
 //! [`Proxy`]: which proxy a request goes through, decided in one place for every transport.
 
 use http::Uri;
-use hyper_util::client::proxy::matcher::Matcher;
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use url::Url;
 
 use crate::error::Error;
@@ -58,9 +58,14 @@ impl ProxyResolver {
 
     /// The proxy's address for `target`, without credentials, or `None` for a direct connection.
     pub(crate) fn for_target(&self, target: &Uri) -> Option<String> {
-        let intercept = self.matcher.as_ref()?.intercept(target)?;
+        let intercept = self.intercept(target)?;
         let uri = intercept.uri();
         Some(format!("{}://{}", uri.scheme_str().unwrap_or("http"), host_and_port(uri)))
+    }
+
+    /// The proxy for `target` with all that is needed to use it.
+    pub(crate) fn intercept(&self, target: &Uri) -> Option<Intercept> {
+        self.matcher.as_ref()?.intercept(target)
     }
 
     /// Hands the same decision to reqwest.

@@ -3,21 +3,23 @@
 //! Called by [`super::Client`] for calls and by the subscription engine for streams. It knows GraphQL's replies, and
 //! nothing of Pico's types.
 
-use std::error::Error as StdError;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use tokio::time::timeout;
 
+use super::answer::{media_type, reply_of};
 use super::config::{ClientBuilder, TOKEN_HEADER};
-use super::dns::{DnsError, SystemResolver};
+use super::connector::Connector;
+use super::diagnosis::{Route, Stage, innermost};
+use super::dns::SystemResolver;
 use super::proxy::ProxyResolver;
 use super::{RetryPolicy, SizeLimits, StreamPolicy, Token};
 use crate::error::{Error, ErrorKind};
 use crate::graphql::{Reply, Request};
-use crate::json::Json;
+use crate::ws::connection::Hub;
 
 /// How long an idle connection is kept for the next call. Below the 60 s at which common proxies cut.
 const POOL_IDLE: Duration = Duration::from_secs(50);
@@ -33,11 +35,16 @@ const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 
 pub(crate) struct Transport {
     http: reqwest::Client,
+    /// The connector of WebSocket.
+    pub(super) connector: Connector,
+    hub: Hub,
+    /// The caller's headers and the user agent, which reqwest adds to calls by itself.
+    pub(super) headers: HeaderMap,
     url: url::Url,
-    uri: Uri,
+    pub(super) uri: Uri,
     token: Option<Token>,
-    proxy: ProxyResolver,
-    connect_timeout: Duration,
+    pub(super) proxy: ProxyResolver,
+    pub(super) connect_timeout: Duration,
     request_timeout: Duration,
     retry: RetryPolicy,
     stream: StreamPolicy,
@@ -53,7 +60,7 @@ impl StreamResponse {
     /// The next bytes as they arrive, or `None` at the end.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
         self.response.chunk().await.map_err(|error| {
-            Error::new(ErrorKind::ConnectionLost, "the stream broke").with_source(without_url(error))
+            Error::new(ErrorKind::ConnectionLost, "the stream broke").with_source(innermost(&error))
         })
     }
 }
@@ -61,7 +68,6 @@ impl StreamResponse {
 impl Transport {
     pub(crate) fn new(builder: ClientBuilder) -> Result<Self, Error> {
         let url = builder.endpoint_url()?;
-        let headers = builder.header_map()?;
         builder.check_numbers()?;
         let uri: Uri =
             url.as_str().parse().map_err(|error| Error::invalid("endpoint", format!("{error}")))?;
@@ -69,11 +75,15 @@ impl Transport {
         let proxy = ProxyResolver::new(builder.proxy.clone())?;
         let tls_needed =
             url.scheme() == "https" || proxy.for_target(&uri).is_some_and(|proxy| proxy.starts_with("https"));
+        let tls = builder.tls.config(tls_needed)?;
+        let mut headers = builder.header_map()?;
+        let user_agent = HeaderValue::from_str(&builder.user_agent)
+            .map_err(|_| Error::invalid("user_agent", "holds a character that no header may hold"))?;
+        headers.insert(USER_AGENT, user_agent);
         let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(builder.tls.config(tls_needed)?)
+            .tls_backend_preconfigured(tls.clone())
             .dns_resolver(std::sync::Arc::new(SystemResolver))
-            .default_headers(headers)
-            .user_agent(&builder.user_agent)
+            .default_headers(headers.clone())
             .connect_timeout(builder.connect_timeout)
             .tcp_nodelay(true)
             .tcp_keepalive(KEEP_ALIVE)
@@ -85,9 +95,12 @@ impl Transport {
         let http = proxy
             .apply(http)?
             .build()
-            .map_err(|error| Error::invalid("user_agent", "cannot be sent in a header").with_source(error))?;
+            .map_err(|error| Error::new(ErrorKind::Internal, "HTTP setup failed").with_source(error))?;
         Ok(Self {
             http,
+            connector: Connector::new(tls, KEEP_ALIVE),
+            hub: Hub::default(),
+            headers,
             url,
             uri,
             token,
@@ -106,6 +119,15 @@ impl Transport {
 
     pub(crate) fn stream_policy(&self) -> StreamPolicy {
         self.stream
+    }
+
+    pub(crate) fn request_timeout(&self) -> Duration {
+        self.request_timeout
+    }
+
+    /// The place of the WebSocket connection.
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.hub
     }
 
     pub(crate) fn limits(&self) -> SizeLimits {
@@ -140,6 +162,14 @@ impl Transport {
             tracing::debug!(attempt, ?wait, %error, "a call is tried again");
             tokio::time::sleep(wait).await;
             attempt += 1;
+        }
+    }
+
+    /// The token as it is now; a provider is asked each time.
+    pub(super) async fn token_header(&self) -> Result<Option<HeaderValue>, Error> {
+        match &self.token {
+            Some(token) => Ok(Some(token.header().await?)),
+            None => Ok(None),
         }
     }
 
@@ -193,8 +223,8 @@ impl Transport {
             .header(CONTENT_TYPE, JSON_TYPE)
             .header(ACCEPT, accept.clone())
             .body(body);
-        if let Some(token) = &self.token {
-            request = request.header(TOKEN_HEADER, token.header().await?);
+        if let Some(token) = self.token_header().await? {
+            request = request.header(TOKEN_HEADER, token);
         }
         if accept == EVENT_STREAM {
             // A compressor between holds events back until it has enough of them.
@@ -203,7 +233,7 @@ impl Transport {
         if let Some(id) = last_event_id.and_then(|id| HeaderValue::from_str(id).ok()) {
             request = request.header("last-event-id", id);
         }
-        request.send().await.map_err(|error| self.network_error(error))
+        request.send().await.map_err(|error| self.network_error(&error))
     }
 
     /// Reads a whole body, but no more than the limit, counted after decompression.
@@ -221,7 +251,7 @@ impl Transport {
         loop {
             let chunk = response.chunk().await.map_err(|error| {
                 let message = format!("the connection broke after {} bytes of the reply", whole.len());
-                Error::new(ErrorKind::ConnectionLost, message).with_source(without_url(error))
+                Error::new(ErrorKind::ConnectionLost, message).with_source(innermost(&error))
             })?;
             match chunk {
                 None => return Ok(whole.freeze()),
@@ -231,217 +261,21 @@ impl Transport {
         }
     }
 
-    /// Sorts a failure that came before any reply by what a person would do about it.
-    fn network_error(&self, error: reqwest::Error) -> Error {
-        let target = self.uri.authority().map_or("", |authority| authority.as_str());
-        let proxy = self.proxy.for_target(&self.uri);
-        let mut dns = None;
-        let mut tls = None;
-        let mut tunnel = false;
-        let mut cause: Option<&(dyn StdError + 'static)> = error.source();
-        while let Some(current) = cause {
-            dns = dns.or_else(|| current.downcast_ref::<DnsError>().map(|error| error.host.clone()));
-            tls = tls.or_else(|| tls_error(current).cloned());
-            // hyper-util's tunnel error is not public; its text is stable ("tunnel error: ...").
-            tunnel |=
-                current.to_string().starts_with("tunnel error") || current.to_string().starts_with("socks");
-            cause = current.source();
-        }
-        if let Some(tls) = tls {
-            let advice = match tls {
-                rustls::Error::InvalidCertificate(_) => {
-                    "the server's certificate is not trusted; if a company proxy signs it, add that authority as an extra CA"
-                }
-                _ => "the TLS handshake failed",
-            };
-            return Error::new(ErrorKind::Tls, format!("no connection to {target}: {advice}"))
-                .with_source(tls)
-                .with_never_sent();
-        }
-        if let Some(proxy) = proxy.filter(|_| error.is_connect() || tunnel) {
-            let message = format!("no connection to {target} through the proxy {proxy}");
-            return Error::new(ErrorKind::Proxy, message).with_source(without_url(error)).with_never_sent();
-        }
-        if let Some(host) = dns {
-            return Error::new(ErrorKind::Dns, format!("the host name \"{host}\" could not be resolved"))
-                .with_source(without_url(error));
-        }
-        if error.is_timeout() {
-            let message = format!("no connection to {target} within {:?}", self.connect_timeout);
-            return Error::new(ErrorKind::Timeout, message).with_never_sent();
-        }
-        if error.is_connect() {
-            return Error::new(ErrorKind::Connect, format!("no connection to {target}"))
-                .with_source(without_url(error));
-        }
-        Error::new(ErrorKind::ConnectionLost, format!("the connection to {target} broke before the reply"))
-            .with_source(without_url(error))
-    }
-}
-
-/// The TLS error that an error is or wraps. `io::Error` hides what is inside it from `source`, layer by layer.
-fn tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
-    match error.downcast_ref::<std::io::Error>() {
-        Some(io) => io.get_ref().and_then(|inner| tls_error(inner)),
-        None => error.downcast_ref(),
-    }
-}
-
-/// The innermost cause: the outer layers of reqwest and hyper only say that sending failed.
-fn without_url(error: reqwest::Error) -> Box<dyn StdError + Send + Sync> {
-    let mut innermost: &(dyn StdError + 'static) = &error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string().into()
-}
-
-fn media_type(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
-    Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
-}
-
-/// `Retry-After` as seconds or as an HTTP date (RFC 9110, section 10.2.3).
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
-    Duration::try_from(at.duration_since(jiff::Timestamp::now())).ok()
-}
-
-/// Makes a reply of a whole HTTP response, or the error it stands for.
-fn reply_of(status: StatusCode, headers: &HeaderMap, body: Bytes) -> Result<Reply, Error> {
-    let code = status.as_u16();
-    let wait = retry_after(headers);
-    let reply = Json::new(body.clone()).map(|json| Reply::parse(json, Some(code)));
-    let with_details = |error: Error| {
-        let error = error.with_http_status(code).with_retry_after(wait);
-        match &reply {
-            Ok(Ok(reply)) => error.with_graphql(reply.errors.clone(), reply.data.clone()),
-            _ => error.with_body(&body),
-        }
-    };
-    // What the server says in words, where it says something.
-    let said = match &reply {
-        Ok(Ok(reply)) => reply.errors.first().map(|error| format!(": {}", error.message)).unwrap_or_default(),
-        _ => String::new(),
-    };
-    match (code, &reply) {
-        (407, _) => Err(with_details(Error::new(
-            ErrorKind::Proxy,
-            "the proxy asks for a user and password (HTTP 407)",
-        ))),
-        (401, _) | (403, Ok(_)) => Err(with_details(Error::new(
-            ErrorKind::Unauthorized,
-            format!("the server refused the token (HTTP {code}){said}"),
-        ))),
-        (429, _) => Err(with_details(Error::new(
-            ErrorKind::RateLimited,
-            format!("the server asks to slow down (HTTP 429){said}"),
-        ))),
-        (300..=399, _) => {
-            let to = headers
-                .get(LOCATION)
-                .and_then(|value| value.to_str().ok())
-                .unwrap_or("an address it does not name");
-            let message = format!(
-                "the server redirects to {to} (HTTP {code}); set the endpoint to where Pico really is"
-            );
-            Err(with_details(Error::new(ErrorKind::HttpStatus, message)))
-        }
-        (500.., _) => Err(with_details(Error::new(
-            ErrorKind::HttpStatus,
-            format!("the server failed (HTTP {code}){said}"),
-        ))),
-        // GraphQL-over-HTTP draft, section 6.4: a request error may come with a 4xx and a well-formed reply.
-        (200..=299 | 400..=499, Ok(Ok(_))) => reply.and_then(|reply| reply),
-        (200..=299, Ok(Err(_))) => {
-            reply.and_then(|reply| reply).map_err(|error| error.with_http_status(code))
-        }
-        (200..=299, Err(_)) => Err(with_details(not_json(headers, &body))),
-        _ => Err(with_details(Error::new(ErrorKind::HttpStatus, format!("the server answered HTTP {code}")))),
-    }
-}
-
-fn not_json(headers: &HeaderMap, body: &[u8]) -> Error {
-    if body.is_empty() {
-        return Error::new(ErrorKind::NotJson, "the reply is empty");
-    }
-    let media = media_type(headers).unwrap_or_else(|| "something without a type".to_owned());
-    let text: String = String::from_utf8_lossy(&body[..body.len().min(200)])
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
-        .chars()
-        .take(80)
-        .collect();
-    let advice = if media == "text/html" { "; a proxy or a login page may stand between" } else { "" };
-    Error::new(ErrorKind::NotJson, format!("the reply is {media}, not JSON{advice}; it starts with: {text}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn reply(status: u16, content_type: &'static str, body: &'static str) -> Result<Reply, Error> {
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        headers.insert(RETRY_AFTER, HeaderValue::from_static("7"));
-        reply_of(StatusCode::from_u16(status).unwrap(), &headers, Bytes::from_static(body.as_bytes()))
+    /// Says why there is no reply.
+    fn network_error(&self, error: &reqwest::Error) -> Error {
+        let stage = match error {
+            error if error.is_timeout() => Stage::TimedOut,
+            error if error.is_connect() => Stage::Connecting,
+            _ => Stage::Sending,
+        };
+        self.route().diagnose(error, stage)
     }
 
-    #[test]
-    fn each_answer_gets_its_own_kind() {
-        const ERRORS: &str = r#"{"errors":[{"message":"no"}]}"#;
-        const HTML: &str = "<html><body>Please log in</body></html>";
-        use ErrorKind::{Decode, HttpStatus, NotJson, Proxy, RateLimited, Unauthorized};
-        for (status, kind_of_body, body, kind, retryable) in [
-            (401, "application/json", ERRORS, Unauthorized, false),
-            (401, "text/html", HTML, Unauthorized, false),
-            (403, "application/json", ERRORS, Unauthorized, false),
-            (403, "text/html", HTML, HttpStatus, false),
-            (404, "text/html", HTML, HttpStatus, false),
-            (407, "text/html", HTML, Proxy, true),
-            (429, "application/json", ERRORS, RateLimited, true),
-            (302, "text/html", "", HttpStatus, false),
-            (500, "application/json", ERRORS, HttpStatus, true),
-            (503, "text/plain", "busy", HttpStatus, true),
-            (200, "text/html", HTML, NotJson, false),
-            (200, "application/json", "", NotJson, false),
-            (200, "application/json", "{\"data\":{\"a\":", NotJson, false),
-            (200, "application/json", "[1]", Decode, false),
-        ] {
-            let error = reply(status, kind_of_body, body).unwrap_err();
-            assert_eq!(error.kind(), kind, "{status} {body}");
-            assert_eq!(error.is_retryable(), retryable, "{status} {body}");
-            assert_eq!(error.http_status(), Some(status));
+    pub(super) fn route(&self) -> Route<'_> {
+        Route {
+            target: self.uri.authority().map_or("", |authority| authority.as_str()),
+            proxy: self.proxy.for_target(&self.uri),
+            connect_timeout: self.connect_timeout,
         }
-    }
-
-    #[test]
-    fn an_html_page_shows_its_first_words() {
-        let error =
-            reply(200, "text/html; charset=utf-8", "<html>\n <title>Proxy login</title>").unwrap_err();
-        assert!(error.to_string().contains("<html> <title>Proxy login"), "{error}");
-        assert!(error.body_start().unwrap().starts_with("<html>\n"));
-    }
-
-    #[test]
-    fn a_reply_with_errors_and_a_4xx_is_still_a_reply() {
-        let reply = reply(400, "application/json", r#"{"errors":[{"message":"Unknown field"}]}"#).unwrap();
-        assert_eq!(reply.errors[0].message, "Unknown field");
-        assert_eq!(reply.http_status, Some(400));
-    }
-
-    #[test]
-    fn retry_after_is_read_as_seconds_and_as_a_date() {
-        assert_eq!(reply(503, "text/plain", "").unwrap_err().retry_after(), Some(Duration::from_secs(7)));
-        let mut headers = HeaderMap::new();
-        headers.insert(RETRY_AFTER, HeaderValue::from_static("Fri, 31 Dec 2399 23:59:59 GMT"));
-        assert!(retry_after(&headers).unwrap() > Duration::from_secs(1_000_000));
-        headers.insert(RETRY_AFTER, HeaderValue::from_static("Fri, 31 Dec 1999 23:59:59 GMT"));
-        assert_eq!(retry_after(&headers), None);
     }
 }

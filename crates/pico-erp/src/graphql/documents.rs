@@ -17,6 +17,7 @@ macro_rules! document {
 document!(OPERATIONS, "operations", "operations");
 document!(SUB_OPERATIONS, "sub_operations", "subOperations");
 document!(ORDER_COMPLETES, "order_completes", "operationOrderCompletes");
+document!(NOTE_EVENTS, "note_events", "noteEvents");
 document!(WEBHOOKS, "webhooks", "webhookSubscriptions");
 document!(ORDER_SAVE, "order_save", "operationOrderSave");
 document!(ORDER_CANCEL, "order_cancel", "operationOrderCancel");

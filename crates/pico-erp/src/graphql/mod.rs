@@ -5,8 +5,10 @@
 
 pub(crate) mod document;
 pub(crate) mod documents;
+mod message;
 mod reply;
 mod request;
 
+pub(crate) use message::StreamMessage;
 pub use reply::{GraphqlError, Reply};
 pub use request::Request;

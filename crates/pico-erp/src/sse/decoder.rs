@@ -23,9 +23,16 @@ pub(crate) enum Frame {
     Retry(Duration),
 }
 
-/// An event, or one line of it, grew past the limit.
+/// An event, or one line of it, grew past the limit, which is given in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TooLarge;
+pub(crate) struct TooLarge(pub(crate) usize);
+
+impl From<TooLarge> for crate::error::Error {
+    fn from(TooLarge(limit): TooLarge) -> Self {
+        let message = format!("an event of the stream is larger than the limit of {limit} bytes");
+        Self::new(crate::error::ErrorKind::TooLarge, message)
+    }
+}
 
 /// The decoder of one connection. [`SseDecoder::push`] bytes, then [`SseDecoder::poll`] until it gives nothing more.
 #[derive(Debug)]
@@ -146,13 +153,17 @@ impl SseDecoder {
         }
         let Some(found) = memchr::memchr2(b'\n', b'\r', &self.input[self.searched..]) else {
             self.searched = self.input.len();
-            return if self.input.len() + self.held() > self.limit { Err(TooLarge) } else { Ok(None) };
+            return if self.input.len() + self.held() > self.limit {
+                Err(TooLarge(self.limit))
+            } else {
+                Ok(None)
+            };
         };
         let at = self.searched + found;
         self.searched = 0;
         self.skip_line_feed = self.input[at] == b'\r';
         let line = self.input.split_to(at + 1).freeze().slice(..at);
-        if line.len() + self.held() > self.limit { Err(TooLarge) } else { Ok(Some(line)) }
+        if line.len() + self.held() > self.limit { Err(TooLarge(self.limit)) } else { Ok(Some(line)) }
     }
 
     /// The size of the event so far.

@@ -131,7 +131,7 @@ fn an_event_past_the_limit_is_refused_however_it_grows() {
         while let Ok(Some(_)) = last {
             last = decoder.poll();
         }
-        assert_eq!(last, Err(TooLarge), "{bytes}");
+        assert_eq!(last, Err(TooLarge(64)), "{bytes}");
     }
 }
 

@@ -3,69 +3,45 @@
 //!
 //! Pico documents neither event names nor data; unnamed events therefore count as results too.
 
-use bytes::Bytes;
-
 use super::decoder::Frame;
-use crate::error::Error;
-use crate::graphql::Reply;
-use crate::json::Json;
-
-/// What a frame means to a subscription.
-#[derive(Debug)]
-pub(crate) enum Message {
-    /// A GraphQL result.
-    Next(Reply),
-    /// The event's data was no GraphQL result.
-    Malformed(Error),
-    /// The server has finished the operation.
-    Complete,
-}
+use crate::graphql::StreamMessage;
 
 /// The meaning of a frame, or `None` when it has none for GraphQL.
-pub(crate) fn interpret(frame: Frame) -> Option<Message> {
+pub(crate) fn interpret(frame: Frame) -> Option<StreamMessage> {
     match frame {
         Frame::Event { name, data } => match name.as_str() {
-            "next" | "message" | "" | "error" => result(data),
-            "complete" => Some(Message::Complete),
+            // Some servers keep a stream alive with empty events.
+            "next" | "message" | "" | "error" if data.iter().all(u8::is_ascii_whitespace) => None,
+            "next" | "message" | "" | "error" => Some(StreamMessage::result(data)),
+            "complete" => Some(StreamMessage::Complete),
             _ => None,
         },
-        Frame::NamedOnly(name) if name == "complete" => Some(Message::Complete),
+        Frame::NamedOnly(name) if name == "complete" => Some(StreamMessage::Complete),
         Frame::NamedOnly(_) | Frame::Retry(_) => None,
     }
 }
 
-fn result(data: Bytes) -> Option<Message> {
-    // Some servers keep a stream alive with empty events.
-    if data.iter().all(u8::is_ascii_whitespace) {
-        return None;
-    }
-    Some(match Json::new(data.clone()).and_then(|json| Reply::parse(json, None)) {
-        Ok(reply) => Message::Next(reply),
-        Err(error) => {
-            Message::Malformed(error.context("an event of the stream is no GraphQL result").with_body(&data))
-        }
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
-    fn read(name: &str, data: &'static str) -> Option<Message> {
+    fn read(name: &str, data: &'static str) -> Option<StreamMessage> {
         interpret(Frame::Event { name: name.into(), data: Bytes::from_static(data.as_bytes()) })
     }
 
     #[test]
     fn results_come_named_and_unnamed() {
         for name in ["next", "", "message"] {
-            assert!(matches!(read(name, r#"{"data":{"a":1}}"#), Some(Message::Next(_))), "{name}");
+            assert!(matches!(read(name, r#"{"data":{"a":1}}"#), Some(StreamMessage::Next(_))), "{name}");
         }
     }
 
     #[test]
     fn the_end_is_known_with_and_without_data() {
-        assert!(matches!(read("complete", ""), Some(Message::Complete)));
-        assert!(matches!(interpret(Frame::NamedOnly("complete".into())), Some(Message::Complete)));
+        assert!(matches!(read("complete", ""), Some(StreamMessage::Complete)));
+        assert!(matches!(interpret(Frame::NamedOnly("complete".into())), Some(StreamMessage::Complete)));
     }
 
     #[test]
@@ -78,7 +54,7 @@ mod tests {
     #[test]
     fn broken_data_is_told_and_shown() {
         match read("next", "{\"data\":") {
-            Some(Message::Malformed(error)) => assert_eq!(error.body_start(), Some("{\"data\":")),
+            Some(StreamMessage::Malformed(error)) => assert_eq!(error.body_start(), Some("{\"data\":")),
             other => panic!("{other:?}"),
         }
     }

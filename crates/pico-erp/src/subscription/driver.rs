@@ -1,10 +1,10 @@
 //! The task behind one subscription: connects, reads, hands over, and connects again.
 //!
-//! It decides little: [`super::reconnect`] says when to go on, [`crate::sse`] what the bytes mean. Its owner is
-//! the [`super::Subscription`], which aborts it. The bounded channel is the back-pressure: while the consumer
-//! is behind, the socket is not read.
+//! It decides little: [`super::choice`] says which way to go, [`super::reconnect`] when, [`super::link`] what came. Its
+//! owner is the [`super::Subscription`], which aborts it. The bounded channel is the back-pressure: while the
+//! consumer is behind, the socket is not read.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use async_channel::{SendError, Sender};
@@ -13,14 +13,15 @@ use serde_json::value::RawValue;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use super::choice::Choice;
+use super::link::{Link, LinkEvent, SseLink};
+use super::poll::{Poll, PollPlan, Seen};
 use super::reconnect::{Reconnect, is_fatal};
 use super::{Notification, StreamState};
-use crate::client::Transport;
+use crate::client::{StreamTransport, Transport};
 use crate::error::{Error, ErrorKind};
-use crate::graphql::{GraphqlError, Reply};
+use crate::graphql::{GraphqlError, Reply, StreamMessage};
 use crate::json::Json;
-use crate::sse::decoder::{Frame, SseDecoder};
-use crate::sse::framing::{self, Message};
 
 /// Says whether an event is wanted.
 pub(super) type Keep = Box<dyn Fn(&Json) -> bool + Send + Sync>;
@@ -37,6 +38,8 @@ pub(super) struct Driver {
     pub(super) body: Bytes,
     /// The root field whose value is the event; `None` hands out the whole `data`.
     pub(super) field: Option<&'static str>,
+    /// How to get along without a stream, where that is possible.
+    pub(super) poll: Option<PollPlan>,
     pub(super) keep: Option<Keep>,
     pub(super) on_complete: OnComplete,
     pub(super) sender: Sender<Notification<Json>>,
@@ -49,6 +52,14 @@ pub(super) enum Standing {
     NotOpen,
     Open,
     Closed(Option<Error>),
+}
+
+/// What a subscription remembers from one connection to the next.
+struct Memory {
+    reconnect: Reconnect,
+    choice: Choice,
+    last_event_id: Option<String>,
+    seen: Arc<Mutex<Seen>>,
 }
 
 /// Why a connection ended.
@@ -68,39 +79,49 @@ impl<T> From<SendError<T>> for End {
 
 impl Driver {
     pub(super) async fn run(self) {
-        let mut reconnect = Reconnect::new(self.transport.stream_policy());
-        let mut last_event_id = None;
+        let policy = self.transport.stream_policy();
+        let mut memory = Memory {
+            reconnect: Reconnect::new(policy),
+            choice: Choice::new(policy.transport, self.poll.is_some()),
+            last_event_id: None,
+            seen: Arc::default(),
+        };
         // An error here means that the consumer is gone, and nobody is left to tell.
-        let _ = self.keep_connected(&mut reconnect, &mut last_event_id).await;
+        let _ = self.keep_connected(&mut memory).await;
     }
 
-    async fn keep_connected(
-        &self,
-        reconnect: &mut Reconnect,
-        last_event_id: &mut Option<String>,
-    ) -> Result<(), SendError<Notification<Json>>> {
+    async fn keep_connected(&self, memory: &mut Memory) -> Result<(), SendError<Notification<Json>>> {
         loop {
-            self.sender.send(Notification::State(StreamState::Connecting)).await?;
-            let cause = match self.connection(reconnect, last_event_id).await {
-                End::Abandoned => return Ok(()),
-                End::Completed => match self.on_complete {
+            self.state(StreamState::Connecting { transport: memory.choice.current() }).await?;
+            let mut opened = false;
+            let cause = match self.connection(memory, &mut opened).await {
+                Err(End::Abandoned) => return Ok(()),
+                Ok(()) | Err(End::Completed) => match self.on_complete {
                     OnComplete::Close => return self.closed(None).await,
                     OnComplete::Reconnect => {
                         Error::new(ErrorKind::ConnectionLost, "the server ended the stream")
                     }
                 },
-                End::Failed(error) if is_fatal(&error) => {
-                    return self.closed(Some(error)).await;
-                }
-                End::Failed(error) => error,
+                Err(End::Failed(error)) => error,
             };
             self.standing.send_replace(Standing::NotOpen);
-            let (failures, delay) = reconnect.lost(&cause, Instant::now(), fastrand::f64());
+            if let Some(transport) = memory.choice.ended(&cause, opened) {
+                tracing::info!(transport = transport.name(), %cause, "a stream goes another way");
+                self.state(StreamState::Switched { transport, cause: Arc::new(cause) }).await?;
+                continue;
+            }
+            if is_fatal(&cause) {
+                return self.closed(Some(cause)).await;
+            }
+            let (failures, delay) = memory.reconnect.lost(&cause, Instant::now(), fastrand::f64());
             tracing::info!(failures, ?delay, %cause, "a stream will be connected again");
-            let state = StreamState::Retrying { failures, delay, cause: Arc::new(cause) };
-            self.sender.send(Notification::State(state)).await?;
+            self.state(StreamState::Retrying { failures, delay, cause: Arc::new(cause) }).await?;
             sleep(delay).await;
         }
+    }
+
+    async fn state(&self, state: StreamState) -> Result<(), SendError<Notification<Json>>> {
+        self.sender.send(Notification::State(state)).await
     }
 
     async fn closed(&self, error: Option<Error>) -> Result<(), SendError<Notification<Json>>> {
@@ -108,65 +129,84 @@ impl Driver {
         self.sender.send(Notification::Closed(error)).await
     }
 
-    /// One connection from its request to its end.
-    async fn connection(&self, reconnect: &mut Reconnect, last_event_id: &mut Option<String>) -> End {
-        match self.read_events(reconnect, last_event_id).await {
-            Ok(()) => End::Completed,
-            Err(end) => end,
+    /// One connection from its request to its end; `Ok` is a server that answers 204.
+    async fn connection(&self, memory: &mut Memory, opened: &mut bool) -> Result<(), End> {
+        let Some(mut link) = self.open(memory).await? else { return Ok(()) };
+        let transport = memory.choice.current();
+        let mut results = 0_u64;
+        loop {
+            match link.next().await {
+                LinkEvent::Opened => {
+                    *opened = true;
+                    let gap = memory.reconnect.opened(Instant::now());
+                    self.standing.send_replace(Standing::Open);
+                    self.state(StreamState::Open { transport, gap }).await?;
+                }
+                LinkEvent::Heard => {
+                    memory.reconnect.heard(Instant::now());
+                    if transport == StreamTransport::Sse {
+                        memory.choice.sse_works();
+                    }
+                }
+                LinkEvent::Retry(wait) => memory.reconnect.asked_to_wait(wait),
+                LinkEvent::Message(message) => {
+                    memory.reconnect.heard(Instant::now());
+                    if link.last_event_id() != memory.last_event_id.as_deref() {
+                        memory.last_event_id = link.last_event_id().map(str::to_owned);
+                    }
+                    match message {
+                        StreamMessage::Complete => return Err(End::Completed),
+                        StreamMessage::Malformed(error) => {
+                            self.sender.send(Notification::Problem(error)).await?
+                        }
+                        StreamMessage::Next(reply) => {
+                            self.result(reply, results == 0).await?;
+                            results += 1;
+                        }
+                    }
+                }
+                LinkEvent::Failed(error) => {
+                    if error.kind() == ErrorKind::TooLarge {
+                        // An event is lost, not only a connection: its end is not known, so it cannot be skipped.
+                        self.sender.send(Notification::Problem(error.clone())).await?;
+                    }
+                    return Err(End::Failed(error));
+                }
+            }
         }
     }
 
-    async fn read_events(
-        &self,
-        reconnect: &mut Reconnect,
-        last_event_id: &mut Option<String>,
-    ) -> Result<(), End> {
-        let idle = self.transport.stream_policy().idle_timeout;
-        let silent = |what: &str| End::Failed(Error::new(ErrorKind::Timeout, format!("{what} for {idle:?}")));
-
-        // A server may hold its head back until the first event, so the wait for it is an idle time too.
-        let opening = self.transport.open_stream(self.body.clone(), last_event_id.as_deref());
-        let opened = timeout(idle, opening).await.map_err(|_| silent("no answer to the subscription"))?;
-        let Some(mut stream) = opened.map_err(End::Failed)? else {
-            return Ok(());
-        };
-        let gap = reconnect.opened(Instant::now());
-        self.standing.send_replace(Standing::Open);
-        self.sender.send(Notification::State(StreamState::Open { gap })).await?;
-
-        let mut decoder = SseDecoder::new(self.transport.limits().event);
-        let mut results = 0_u64;
-        loop {
-            let chunk = timeout(idle, stream.chunk()).await.map_err(|_| silent("the stream was silent"))?;
-            let Some(chunk) = chunk.map_err(End::Failed)? else {
-                return Err(End::Failed(Error::new(
-                    ErrorKind::ConnectionLost,
-                    "the server closed the stream",
-                )));
-            };
-            reconnect.heard(Instant::now());
-            decoder.push(&chunk);
-            loop {
-                let frame = match decoder.poll() {
-                    Ok(Some(frame)) => frame,
-                    Ok(None) => break,
-                    Err(_) => return Err(self.too_large().await),
-                };
-                if let Frame::Retry(wait) = frame {
-                    reconnect.asked_to_wait(wait);
-                }
-                match framing::interpret(frame) {
-                    Some(Message::Complete) => return Ok(()),
-                    Some(Message::Malformed(error)) => self.sender.send(Notification::Problem(error)).await?,
-                    Some(Message::Next(reply)) => {
-                        self.result(reply, results == 0).await?;
-                        results += 1;
-                    }
-                    None => {}
-                }
+    /// Opens a connection the way that is chosen; `None` when the server asks never to connect again.
+    async fn open(&self, memory: &Memory) -> Result<Option<Link>, End> {
+        let policy = self.transport.stream_policy();
+        match memory.choice.current() {
+            StreamTransport::WebSocket => {
+                Link::web_socket(&self.transport, &self.body).map(Some).map_err(End::Failed)
             }
-            if decoder.last_event_id() != last_event_id.as_deref() {
-                *last_event_id = decoder.last_event_id().map(str::to_owned);
+            StreamTransport::Poll => {
+                let plan = self.poll.clone().ok_or_else(|| {
+                    End::Failed(Error::invalid(
+                        "transport",
+                        "poll is only for Pico's own streams, not for a document",
+                    ))
+                })?;
+                let period = memory.choice.polls_for_a_while().then_some(policy.poll_period);
+                let poll = Poll::new(Arc::clone(&self.transport), plan, Arc::clone(&memory.seen), period);
+                Ok(Some(Link::Poll(Box::new(poll))))
+            }
+            StreamTransport::Sse | StreamTransport::Auto => {
+                let first_byte = memory.choice.doubts_sse().then_some(policy.first_byte_timeout);
+                // A server may hold its head back until the first event, so the wait for it is an idle time too.
+                let limit = first_byte.unwrap_or(policy.idle_timeout).min(policy.idle_timeout);
+                let opening = self.transport.open_stream(self.body.clone(), memory.last_event_id.as_deref());
+                let stream = timeout(limit, opening).await.map_err(|_| {
+                    let message = format!("no answer to the subscription for {limit:?}");
+                    End::Failed(Error::new(ErrorKind::Timeout, message))
+                })?;
+                let Some(stream) = stream.map_err(End::Failed)? else { return Ok(None) };
+                let sse =
+                    SseLink::new(stream, self.transport.limits().event, policy.idle_timeout, first_byte);
+                Ok(Some(Link::Sse(Box::new(sse))))
             }
         }
     }
@@ -221,18 +261,6 @@ impl Driver {
                 }
             }
             Some(value) => vec![Ok(data.piece(value))],
-        }
-    }
-
-    /// Tells the consumer of an event past the limit. The rest of the connection cannot be read: the end of the
-    /// event is not known.
-    async fn too_large(&self) -> End {
-        let limit = self.transport.limits().event;
-        let message = format!("an event of the stream is larger than the limit of {limit} bytes");
-        match self.sender.send(Notification::Problem(Error::new(ErrorKind::TooLarge, message.clone()))).await
-        {
-            Ok(()) => End::Failed(Error::new(ErrorKind::TooLarge, message)),
-            Err(_) => End::Abandoned,
         }
     }
 }

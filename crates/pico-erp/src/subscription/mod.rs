@@ -1,9 +1,13 @@
 //! Streams: one logical subscription that outlives its connections.
 //!
 //! [`Subscription`] is what a caller holds. [`driver`] runs behind it as one tokio task and moves bytes;
-//! [`reconnect`] decides, without a clock or a socket, when to connect again and when to give up.
+//! [`choice`] and [`reconnect`] decide, without a clock or a socket, which way to go, when to connect again, and when to
+//! give up; [`link`] is one connection, whichever way it goes.
 
+mod choice;
 mod driver;
+mod link;
+mod poll;
 mod reconnect;
 
 use std::marker::PhantomData;
@@ -14,7 +18,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use crate::client::Client;
+use crate::client::{Client, StreamTransport};
 use crate::error::{Error, ErrorKind};
 use crate::filter::{Filter, NoteFilter, OperationFilter, OrderCompleteFilter, SubOperationFilter};
 use crate::graphql::Request;
@@ -23,18 +27,31 @@ use crate::graphql::documents::{self, Document};
 use crate::json::Json;
 use crate::model::{Model, NoteEvent, Operation, OrderComplete, SubOperation};
 use driver::{Driver, OnComplete, Standing};
+use poll::PollPlan;
 
 /// Where a subscription stands.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum StreamState {
     /// A connection is being made.
-    Connecting,
+    Connecting {
+        /// Which way; never [`StreamTransport::Auto`].
+        transport: StreamTransport,
+    },
     /// Events can arrive.
     Open {
+        /// Which way they come.
+        transport: StreamTransport,
         /// How long nothing was heard, when this is not the first connection. Events of that time are lost to
         /// the stream, since Pico does not send them again; the queries still list them.
         gap: Option<Duration>,
+    },
+    /// With [`StreamTransport::Auto`]: the stream goes another way from now on.
+    Switched {
+        /// Which way.
+        transport: StreamTransport,
+        /// Why the last one did not do.
+        cause: Arc<Error>,
     },
     /// The connection was lost or could not be made; another follows.
     Retrying {
@@ -187,7 +204,12 @@ impl Client {
     /// # Panics
     /// Outside a tokio runtime, as all methods of a client.
     pub fn operations_stream(&self, filter: &OperationFilter) -> Result<Subscription<Operation>, Error> {
-        self.stream(documents::OPERATIONS_STREAM, filter, *filter == OperationFilter::all())
+        self.stream(
+            documents::OPERATIONS_STREAM,
+            documents::OPERATIONS,
+            filter,
+            *filter == OperationFilter::all(),
+        )
     }
 
     /// Streams changes of the product structure.
@@ -198,7 +220,12 @@ impl Client {
         &self,
         filter: &SubOperationFilter,
     ) -> Result<Subscription<SubOperation>, Error> {
-        self.stream(documents::SUB_OPERATIONS_STREAM, filter, *filter == SubOperationFilter::all())
+        self.stream(
+            documents::SUB_OPERATIONS_STREAM,
+            documents::SUB_OPERATIONS,
+            filter,
+            *filter == SubOperationFilter::all(),
+        )
     }
 
     /// Streams completed orders.
@@ -209,7 +236,12 @@ impl Client {
         &self,
         filter: &OrderCompleteFilter,
     ) -> Result<Subscription<OrderComplete>, Error> {
-        self.stream(documents::ORDER_COMPLETES_STREAM, filter, *filter == OrderCompleteFilter::all())
+        self.stream(
+            documents::ORDER_COMPLETES_STREAM,
+            documents::ORDER_COMPLETES,
+            filter,
+            *filter == OrderCompleteFilter::all(),
+        )
     }
 
     /// Streams operators' notes. Older Picos do not have this stream and refuse it.
@@ -217,7 +249,7 @@ impl Client {
     /// # Errors
     /// As [`Client::operations_stream`].
     pub fn note_events_stream(&self) -> Result<Subscription<NoteEvent>, Error> {
-        self.stream(documents::NOTE_EVENTS_STREAM, &NoteFilter, true)
+        self.stream(documents::NOTE_EVENTS_STREAM, documents::NOTE_EVENTS, &NoteFilter, true)
     }
 
     /// Streams any subscription document; each item is the `data` of one result.
@@ -231,30 +263,38 @@ impl Client {
         if request.kind()? != OperationKind::Subscription {
             return Err(Error::invalid("query", "is not a subscription; send it as a call"));
         }
-        self.spawn(request, None, None, OnComplete::Close)
+        self.spawn(request, None, None, None, OnComplete::Close)
     }
 
     fn stream<T: Model, F: Filter<T>>(
         &self,
         document: Document,
+        list: Document,
         filter: &F,
         everything: bool,
     ) -> Result<Subscription<T>, Error> {
         filter.check()?;
-        let request = Request::new(document.with_condition(filter.condition().as_deref()));
+        let condition = filter.condition();
+        let request = Request::new(document.with_condition(condition.as_deref()));
+        let poll = PollPlan {
+            request: Request::new(list.with_condition(condition.as_deref())),
+            list: list.field,
+            stream: document.field,
+        };
         let keep: Option<driver::Keep> = (!everything).then(|| {
             let filter = filter.clone();
             // What does not decode is let through: the consumer is told of it.
             Box::new(move |json: &Json| T::from_json(json.clone()).map_or(true, |item| filter.matches(&item)))
                 as _
         });
-        self.spawn(&request, Some(document.field), keep, OnComplete::Reconnect)
+        self.spawn(&request, Some(document.field), Some(poll), keep, OnComplete::Reconnect)
     }
 
     fn spawn<T>(
         &self,
         request: &Request,
         field: Option<&'static str>,
+        poll: Option<PollPlan>,
         keep: Option<driver::Keep>,
         on_complete: OnComplete,
     ) -> Result<Subscription<T>, Error> {
@@ -264,6 +304,7 @@ impl Client {
             transport: Arc::clone(self.transport()),
             body: Bytes::from(request.to_body()?),
             field,
+            poll,
             keep,
             on_complete,
             sender,

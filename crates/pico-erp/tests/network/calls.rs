@@ -131,7 +131,7 @@ async fn a_cut_stream_comes_back_and_tells_of_the_gap() {
     sandbox.cut_connections();
     loop {
         match within(stream.next_notification()).await.unwrap() {
-            Notification::State(pico_erp::StreamState::Open { gap: Some(_) }) => break,
+            Notification::State(pico_erp::StreamState::Open { gap: Some(_), .. }) => break,
             Notification::State(_) => {}
             other => panic!("{other:?}"),
         }

@@ -5,3 +5,5 @@ mod failures;
 mod scripted;
 mod streams;
 mod tls;
+mod transports;
+mod web_socket;

@@ -1,10 +1,10 @@
-//! One subscription over its whole life: events, cuts, silence, garbage, and the end.
+//! One subscription over SSE for its whole life: events, cuts, silence, garbage, and the end.
 
 use std::time::Duration;
 
 use pico_erp::{
     Backoff, Client, ErrorKind, Notification, OperationFilter, OrderCompleteFilter, Proxy, Request,
-    SizeLimits, StreamPolicy, StreamState, Subscription, Token,
+    SizeLimits, StreamPolicy, StreamState, StreamTransport, Subscription, Token,
 };
 use tokio::time::timeout;
 
@@ -14,7 +14,11 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 fn policy() -> StreamPolicy {
     let instant = Duration::from_micros(1);
-    StreamPolicy { backoff: Backoff { base: instant, cap: instant }, ..StreamPolicy::default() }
+    StreamPolicy {
+        transport: StreamTransport::Sse,
+        backoff: Backoff { base: instant, cap: instant },
+        ..StreamPolicy::default()
+    }
 }
 
 fn client(server: &Server, policy: StreamPolicy) -> Client {
@@ -61,8 +65,8 @@ async fn events_arrive_and_the_stream_connects_again_after_a_cut() {
     let mut seen = Vec::new();
     loop {
         seen.push(match within(stream.next_notification()).await.unwrap() {
-            Notification::State(StreamState::Connecting) => "connecting".to_owned(),
-            Notification::State(StreamState::Open { gap }) => format!("open, gap {}", gap.is_some()),
+            Notification::State(StreamState::Connecting { .. }) => "connecting".to_owned(),
+            Notification::State(StreamState::Open { gap, .. }) => format!("open, gap {}", gap.is_some()),
             Notification::State(StreamState::Retrying { failures, cause, .. }) => {
                 format!("retrying {failures} {:?}", cause.kind())
             }
