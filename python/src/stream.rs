@@ -92,8 +92,8 @@ impl Stream {
 fn told_state(py: Python<'_>, state: StreamState) -> PyResult<Py<PyAny>> {
     let none = || py.None();
     let told = match state {
-        StreamState::Connecting => ("connecting", None, None, None, none()),
-        StreamState::Open { gap } => ("open", gap.map(|gap| gap.as_secs_f64()), None, None, none()),
+        StreamState::Connecting { .. } => ("connecting", None, None, None, none()),
+        StreamState::Open { gap, .. } => ("open", gap.map(|gap| gap.as_secs_f64()), None, None, none()),
         StreamState::Retrying { failures, delay, cause } => {
             ("retrying", None, Some(failures), Some(delay.as_secs_f64()), exception(py, &cause)?.unbind())
         }

@@ -117,8 +117,8 @@ impl pico_event_t {
                 item.kind()
             }
             Notification::Problem(error) => Kind::Problem(pico_error_t::new(error)),
-            Notification::State(StreamState::Connecting) => Kind::Connecting,
-            Notification::State(StreamState::Open { gap }) => Kind::Open { gap },
+            Notification::State(StreamState::Connecting { .. }) => Kind::Connecting,
+            Notification::State(StreamState::Open { gap, .. }) => Kind::Open { gap },
             Notification::State(StreamState::Retrying { failures, delay, cause }) => {
                 Kind::Retrying { failures, delay, cause: pico_error_t::new(cause) }
             }

@@ -44,8 +44,8 @@ mod ws;
 
 pub use backoff::Backoff;
 pub use client::{
-    ApiGeneration, Client, ClientBuilder, ENDPOINT_VARIABLE, Proxy, RetryPolicy, SizeLimits, StreamPolicy,
-    StreamTransport, TOKEN_VARIABLE, Token,
+    ApiGeneration, Client, ClientBuilder, ENDPOINT_VARIABLE, Overflow, Proxy, RetryPolicy, SizeLimits,
+    StreamPolicy, StreamTransport, TOKEN_VARIABLE, Token,
 };
 pub use error::{Error, ErrorKind};
 pub use filter::{Filter, NoteFilter, OperationFilter, OrderCompleteFilter, SubOperationFilter};

@@ -101,6 +101,17 @@ impl StreamTransport {
     }
 }
 
+/// What happens to events while the consumer is behind and [`StreamPolicy::buffer`] is full.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Overflow {
+    /// The socket is not read, which slows the server down. Nothing is lost.
+    #[default]
+    Wait,
+    /// The newest events are dropped, and counted in [`crate::Notification::Dropped`]. For displays, not for bookings.
+    Drop,
+}
+
 /// How a stream keeps its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamPolicy {
@@ -126,6 +137,8 @@ pub struct StreamPolicy {
     pub poll_period: Duration,
     /// How many events may wait for the consumer before the socket is no longer read. Default 256.
     pub buffer: usize,
+    /// What happens when more come. Default [`Overflow::Wait`].
+    pub overflow: Overflow,
 }
 
 impl Default for StreamPolicy {
@@ -141,6 +154,7 @@ impl Default for StreamPolicy {
             poll_interval: Duration::from_secs(30),
             poll_period: Duration::from_secs(600),
             buffer: 256,
+            overflow: Overflow::Wait,
         }
     }
 }

@@ -12,8 +12,8 @@ mod transport;
 mod web_socket;
 
 pub use config::{
-    ApiGeneration, ClientBuilder, ENDPOINT_VARIABLE, RetryPolicy, SizeLimits, StreamPolicy, StreamTransport,
-    TOKEN_VARIABLE,
+    ApiGeneration, ClientBuilder, ENDPOINT_VARIABLE, Overflow, RetryPolicy, SizeLimits, StreamPolicy,
+    StreamTransport, TOKEN_VARIABLE,
 };
 pub use proxy::Proxy;
 pub use token::Token;

@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use async_channel::{SendError, Sender};
+use async_channel::{SendError, Sender, TrySendError};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
@@ -18,7 +18,7 @@ use super::link::{Link, LinkEvent, SseLink};
 use super::poll::{Poll, PollPlan, Seen};
 use super::reconnect::{Reconnect, is_fatal};
 use super::{Notification, StreamState};
-use crate::client::{StreamTransport, Transport};
+use crate::client::{Overflow, StreamTransport, Transport};
 use crate::error::{Error, ErrorKind};
 use crate::graphql::{GraphqlError, Reply, StreamMessage};
 use crate::json::Json;
@@ -42,6 +42,7 @@ pub(super) struct Driver {
     pub(super) poll: Option<PollPlan>,
     pub(super) keep: Option<Keep>,
     pub(super) on_complete: OnComplete,
+    pub(super) overflow: Overflow,
     pub(super) sender: Sender<Notification<Json>>,
     pub(super) standing: watch::Sender<Standing>,
 }
@@ -60,6 +61,8 @@ struct Memory {
     choice: Choice,
     last_event_id: Option<String>,
     seen: Arc<Mutex<Seen>>,
+    /// Events dropped of which the consumer does not know yet.
+    dropped: u64,
 }
 
 /// Why a connection ended.
@@ -85,6 +88,7 @@ impl Driver {
             choice: Choice::new(policy.transport, self.poll.is_some()),
             last_event_id: None,
             seen: Arc::default(),
+            dropped: 0,
         };
         // An error here means that the consumer is gone, and nobody is left to tell.
         let _ = self.keep_connected(&mut memory).await;
@@ -135,7 +139,16 @@ impl Driver {
         let transport = memory.choice.current();
         let mut results = 0_u64;
         loop {
-            match link.next().await {
+            let event = tokio::select! {
+                event = link.next() => event,
+                // As soon as the consumer has room again it is told what it missed.
+                told = self.sender.send(Notification::Dropped { count: memory.dropped }), if memory.dropped > 0 => {
+                    told?;
+                    memory.dropped = 0;
+                    continue;
+                }
+            };
+            match event {
                 LinkEvent::Opened => {
                     *opened = true;
                     let gap = memory.reconnect.opened(Instant::now());
@@ -160,7 +173,7 @@ impl Driver {
                             self.sender.send(Notification::Problem(error)).await?
                         }
                         StreamMessage::Next(reply) => {
-                            self.result(reply, results == 0).await?;
+                            self.result(reply, results == 0, &mut memory.dropped).await?;
                             results += 1;
                         }
                     }
@@ -212,7 +225,7 @@ impl Driver {
     }
 
     /// Hands over one GraphQL result.
-    async fn result(&self, reply: Reply, first: bool) -> Result<(), End> {
+    async fn result(&self, reply: Reply, first: bool, dropped: &mut u64) -> Result<(), End> {
         if let Some(error) = reply.error() {
             // Without any data as the very first result, it is the answer to the document itself: servers that
             // have already promised an event stream report a bad document so.
@@ -230,11 +243,34 @@ impl Driver {
             match item {
                 Ok(item) if item.is_null() => {}
                 Ok(item) if self.keep.as_ref().is_some_and(|keep| !keep(&item)) => {}
-                Ok(item) => self.sender.send(Notification::Event(item)).await?,
+                Ok(item) => self.hand_over(item, dropped).await?,
                 Err(error) => self.sender.send(Notification::Problem(error)).await?,
             }
         }
         Ok(())
+    }
+
+    /// Hands over one event, or drops it where that was asked for and the consumer is behind.
+    async fn hand_over(&self, item: Json, dropped: &mut u64) -> Result<(), End> {
+        if self.overflow == Overflow::Wait {
+            return Ok(self.sender.send(Notification::Event(item)).await?);
+        }
+        // What was dropped before is told first, so that the order is kept.
+        if *dropped > 0 && self.sender.try_send(Notification::Dropped { count: *dropped }).is_ok() {
+            *dropped = 0;
+        }
+        if *dropped > 0 {
+            *dropped += 1;
+            return Ok(());
+        }
+        match self.sender.try_send(Notification::Event(item)) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(_)) => {
+                *dropped += 1;
+                Ok(())
+            }
+            Err(TrySendError::Closed(_)) => Err(End::Abandoned),
+        }
     }
 
     /// The events in a result: the root field's value, or each element where a server sends a list.

@@ -8,13 +8,18 @@ mod choice;
 mod driver;
 mod link;
 mod poll;
+#[cfg(unix)]
+mod pollable;
 mod reconnect;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+#[cfg(unix)]
+use once_cell::sync::OnceCell;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
@@ -72,6 +77,11 @@ pub enum Notification<T> {
     Event(T),
     /// One event could not be used: it carried GraphQL errors, was malformed or too large. The stream goes on.
     Problem(Error),
+    /// With [`Overflow::Drop`]: so many events came while the consumer was behind, and are lost.
+    Dropped {
+        /// How many.
+        count: u64,
+    },
     /// The stream's connection changed.
     State(StreamState),
     /// The stream has ended: by the server (`None`), or by an error that trying again cannot mend. The last.
@@ -86,6 +96,7 @@ impl<T> Notification<T> {
                 Err(error) => Notification::Problem(error),
             },
             Self::Problem(error) => Notification::Problem(error),
+            Self::Dropped { count } => Notification::Dropped { count },
             Self::State(state) => Notification::State(state),
             Self::Closed(error) => Notification::Closed(error),
         }
@@ -107,6 +118,50 @@ struct Connection {
     notifications: async_channel::Receiver<Notification<Json>>,
     task: AbortHandle,
     standing: watch::Receiver<Standing>,
+    /// [`Subscription::close`] was called, so that no notification of the end is due.
+    closed_here: AtomicBool,
+    /// The end was told.
+    told_end: AtomicBool,
+    #[cfg(unix)]
+    pollable: OnceCell<pollable::Pollable>,
+}
+
+impl Connection {
+    async fn next(&self) -> Option<Notification<Json>> {
+        #[cfg(unix)]
+        if let Some(pollable) = self.pollable.get() {
+            let notification = pollable.next().await;
+            return notification.or_else(|| self.unexpected_end());
+        }
+        let notification = self.notifications.recv().await.ok();
+        // The descriptor may have been asked for while we waited, and its queue got what comes.
+        #[cfg(unix)]
+        if let Some(pollable) = self.pollable.get().filter(|_| notification.is_none()) {
+            return pollable.next().await.or_else(|| self.unexpected_end());
+        }
+        notification.or_else(|| self.unexpected_end())
+    }
+
+    fn try_next(&self) -> Option<Notification<Json>> {
+        #[cfg(unix)]
+        if let Some(pollable) = self.pollable.get() {
+            return pollable.try_next().unwrap_or_else(|| self.unexpected_end());
+        }
+        match self.notifications.try_recv() {
+            Ok(notification) => Some(notification),
+            Err(async_channel::TryRecvError::Empty) => None,
+            Err(async_channel::TryRecvError::Closed) => self.unexpected_end(),
+        }
+    }
+
+    /// A driver that ends without a word has panicked. The consumer is told so, once.
+    fn unexpected_end(&self) -> Option<Notification<Json>> {
+        let told = self.told_end.swap(true, Ordering::Relaxed);
+        (!told && !self.closed_here.load(Ordering::Relaxed)).then(|| {
+            let error = Error::new(ErrorKind::Internal, "the stream's task has failed");
+            Notification::Closed(Some(error))
+        })
+    }
 }
 
 impl Drop for Connection {
@@ -139,7 +194,7 @@ impl<T: Model> Subscription<T> {
                 Notification::Event(item) => return Some(Ok(item)),
                 Notification::Problem(error) | Notification::Closed(Some(error)) => return Some(Err(error)),
                 Notification::Closed(None) => return None,
-                Notification::State(_) => {}
+                Notification::State(_) | Notification::Dropped { .. } => {}
             }
         }
     }
@@ -147,8 +202,50 @@ impl<T: Model> Subscription<T> {
     /// The next notification, changes of the connection included. `None` after [`Notification::Closed`], and after
     /// [`Subscription::close`].
     pub async fn next_notification(&self) -> Option<Notification<T>> {
-        let notification = self.connection.notifications.recv().await.ok()?;
-        Some(notification.try_map(T::from_json))
+        let notification = self.connection.next().await?;
+        Some(self.told(notification))
+    }
+
+    /// The next notifications: waits for the first, and takes with it what else is there, `max` in all at most. For
+    /// callers to whom each call is dear.
+    pub async fn next_batch(&self, max: usize) -> Option<Vec<Notification<T>>> {
+        let mut batch = vec![self.next_notification().await?];
+        while batch.len() < max {
+            let Some(notification) = self.connection.try_next() else { break };
+            batch.push(self.told(notification));
+        }
+        Some(batch)
+    }
+
+    /// The next notification if one is there already.
+    pub fn try_next_notification(&self) -> Option<Notification<T>> {
+        let notification = self.connection.try_next()?;
+        Some(self.told(notification))
+    }
+
+    fn told(&self, notification: Notification<Json>) -> Notification<T> {
+        if matches!(notification, Notification::Closed(_)) {
+            self.connection.told_end.store(true, Ordering::Relaxed);
+        }
+        notification.try_map(T::from_json)
+    }
+
+    /// A descriptor that is readable whenever [`Subscription::try_next_notification`] would give something, and after the
+    /// end: for `select`, `poll` or `epoll` in an event loop of the host's. Wait for it to be readable, then take until
+    /// nothing is left. It belongs to the subscription: do not read, write or close it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Internal`] when the operating system gives no descriptor.
+    #[cfg(unix)]
+    pub fn descriptor(&self) -> Result<std::os::fd::BorrowedFd<'_>, Error> {
+        let connection = &self.connection;
+        let pollable = connection.pollable.get_or_try_init(|| {
+            let capacity = connection.notifications.capacity().unwrap_or(1);
+            pollable::Pollable::start(connection.notifications.clone(), capacity).map_err(|error| {
+                Error::new(ErrorKind::Internal, "no descriptor could be made").with_source(error)
+            })
+        })?;
+        Ok(pollable.descriptor())
     }
 
     /// Waits until the stream is open, so that nothing that happens from then on is missed: call it before you save
@@ -180,11 +277,16 @@ impl<T: Model> Subscription<T> {
 
     /// Ends the stream: waiting calls return `None`, events not yet taken are dropped. Does not wait.
     pub fn close(&self) {
-        let Connection { notifications, task, .. } = &self.connection;
+        let Connection { notifications, task, closed_here, .. } = &self.connection;
+        closed_here.store(true, Ordering::Relaxed);
         notifications.close();
         task.abort();
         // What was buffered would otherwise still be handed out.
         while notifications.try_recv().is_ok() {}
+        #[cfg(unix)]
+        if let Some(pollable) = self.connection.pollable.get() {
+            pollable.close();
+        }
     }
 
     /// The same stream, giving each event's JSON as it was sent.
@@ -307,6 +409,7 @@ impl Client {
             poll,
             keep,
             on_complete,
+            overflow: self.transport().stream_policy().overflow,
             sender,
             standing,
         };
@@ -314,8 +417,36 @@ impl Client {
             .map_err(|_| Error::new(ErrorKind::Internal, "a stream was opened outside a tokio runtime"))?;
         let task = runtime.spawn(driver.run()).abort_handle();
         Ok(Subscription {
-            connection: Connection { notifications, task, standing: standing_now },
+            connection: Connection {
+                notifications,
+                task,
+                standing: standing_now,
+                closed_here: AtomicBool::new(false),
+                told_end: AtomicBool::new(false),
+                #[cfg(unix)]
+                pollable: OnceCell::new(),
+            },
             item: PhantomData,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_driver_that_ends_without_a_word_is_told_of_once() {
+        let client = Client::builder("http://127.0.0.1:1").proxy(crate::Proxy::None).build().unwrap();
+        let stream = client.operations_stream(&OperationFilter::all()).unwrap();
+        stream.connection.task.abort();
+        let closed = loop {
+            match stream.next_notification().await.expect("the end is told") {
+                Notification::Closed(error) => break error.expect("it is no ordinary end"),
+                _ => {}
+            }
+        };
+        assert_eq!(closed.kind(), ErrorKind::Internal);
+        assert!(stream.next_notification().await.is_none());
     }
 }

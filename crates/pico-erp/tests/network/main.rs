@@ -1,6 +1,8 @@
 //! The core over real sockets: against a server that says exactly what a test tells it to, and against the sandbox.
 
 mod calls;
+#[cfg(unix)]
+mod delivery;
 mod failures;
 mod scripted;
 mod streams;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use pico_erp::{
-    Backoff, Client, Notification, OrderCompleteFilter, OrderSave, Proxy, Request, StreamPolicy, StreamState,
-    StreamTransport, Subscription, Token,
+    Backoff, Client, ErrorKind, Notification, OrderCompleteFilter, OrderSave, Proxy, Request, StreamPolicy,
+    StreamState, StreamTransport, Subscription, Token,
 };
-use pico_erp_sandbox::{CompletionSpec, Config, Sandbox};
+use pico_erp_sandbox::{CompletionSpec, Config, Fault, Sandbox, WebSocketProtocols};
 use tokio::time::timeout;
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -81,4 +81,95 @@ async fn sse_is_kept_where_it_works() {
     let (_sandbox, client) = start(Config::default(), StreamTransport::Auto).await;
     let stream = client.order_completes_stream(&OrderCompleteFilter::all()).unwrap();
     assert_eq!(opened_by(&stream).await, [StreamTransport::Sse]);
+}
+
+#[tokio::test]
+async fn a_proxy_that_holds_sse_back_leads_to_websocket_and_one_that_blocks_that_too_to_polling() {
+    for head in [true, false] {
+        let (sandbox, client) = start(Config::default(), StreamTransport::Auto).await;
+        sandbox.set_faults(Fault::buffer_sse(head, None));
+        let stream = client.order_completes_stream(&OrderCompleteFilter::all()).unwrap();
+        let ways = opened_by(&stream).await;
+        if head {
+            // With its head the stream looks open until the first byte is missed.
+            assert_eq!(ways, [StreamTransport::Sse]);
+            assert_eq!(opened_by(&stream).await, [StreamTransport::WebSocket]);
+        } else {
+            assert_eq!(ways, [StreamTransport::Sse, StreamTransport::WebSocket]);
+        }
+        client.save_order(&OrderSave::new("op-abc-123", "E-1")).await.unwrap();
+        sandbox.complete(CompletionSpec::new("E-1")).unwrap();
+        assert_eq!(
+            timeout(DEADLINE, stream.next()).await.unwrap().unwrap().unwrap().external_order_id,
+            "E-1"
+        );
+    }
+
+    let blocked = Config { web_socket_protocols: WebSocketProtocols::None, ..Config::default() };
+    let (sandbox, client) = start(blocked, StreamTransport::Auto).await;
+    sandbox.set_faults(Fault::buffer_sse(false, None));
+    let stream = client.order_completes_stream(&OrderCompleteFilter::all()).unwrap();
+    let ways = opened_by(&stream).await;
+    assert_eq!(ways, [StreamTransport::Sse, StreamTransport::WebSocket, StreamTransport::Poll]);
+    client.save_order(&OrderSave::new("op-abc-123", "E-1")).await.unwrap();
+    sandbox.complete(CompletionSpec::new("E-1")).unwrap();
+    assert_eq!(timeout(DEADLINE, stream.next()).await.unwrap().unwrap().unwrap().external_order_id, "E-1");
+}
+
+#[tokio::test]
+async fn a_peer_that_vanished_is_noticed_on_both_transports() {
+    for transport in [StreamTransport::Sse, StreamTransport::WebSocket] {
+        let sandbox =
+            Sandbox::start(Config { token: Some("tok".into()), ..Config::default() }).await.unwrap();
+        let policy = StreamPolicy {
+            idle_timeout: Duration::from_millis(300),
+            ping_interval: Duration::from_millis(100),
+            ..policy(transport)
+        };
+        let client = Client::builder(sandbox.endpoint())
+            .token(Token::fixed("tok"))
+            .proxy(Proxy::None)
+            .stream(policy)
+            .build()
+            .unwrap();
+        sandbox.set_ping_interval(Some(Duration::from_millis(50)));
+        let stream = client.order_completes_stream(&OrderCompleteFilter::all()).unwrap();
+        opened_by(&stream).await;
+        sandbox.set_faults(Fault::half_open(false));
+        loop {
+            match timeout(DEADLINE, stream.next_notification()).await.expect("it is noticed in time").unwrap()
+            {
+                Notification::State(StreamState::Retrying { cause, .. }) => {
+                    assert_eq!(cause.kind(), ErrorKind::Timeout, "{transport:?}");
+                    break;
+                }
+                Notification::State(_) => {}
+                _ => panic!("nothing else was to be told"),
+            }
+        }
+        opened_by(&stream).await;
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_revoked_ends_the_stream_with_that_reason() {
+    for transport in [StreamTransport::Sse, StreamTransport::WebSocket] {
+        let (sandbox, client) = start(Config::default(), transport).await;
+        let stream = client.order_completes_stream(&OrderCompleteFilter::all()).unwrap();
+        opened_by(&stream).await;
+        sandbox.revoke_token();
+        let error = timeout(DEADLINE, stream.next()).await.unwrap().unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unauthorized, "{transport:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn an_orderly_end_by_the_server_is_followed_by_another_connection() {
+    for transport in [StreamTransport::Sse, StreamTransport::WebSocket] {
+        let (sandbox, client) = start(Config::default(), transport).await;
+        let stream = client.order_completes_stream(&OrderCompleteFilter::all()).unwrap();
+        opened_by(&stream).await;
+        sandbox.complete_streams();
+        opened_by(&stream).await;
+    }
 }
