@@ -4,6 +4,7 @@
 //! [`choice`] and [`reconnect`] decide, without a clock or a socket, which way to go, when to connect again, and when to
 //! give up; [`link`] is one connection, whichever way it goes.
 
+mod channel;
 mod choice;
 mod driver;
 mod link;
@@ -14,14 +15,10 @@ mod reconnect;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-#[cfg(unix)]
-use once_cell::sync::OnceCell;
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
 
 use crate::client::{Client, StreamTransport};
 use crate::error::{Error, ErrorKind};
@@ -31,6 +28,7 @@ use crate::graphql::document::OperationKind;
 use crate::graphql::documents::{self, Document};
 use crate::json::Json;
 use crate::model::{Model, NoteEvent, Operation, OrderComplete, SubOperation};
+use channel::Channel;
 use driver::{Driver, OnComplete, Standing};
 use poll::PollPlan;
 
@@ -108,66 +106,8 @@ impl<T> Notification<T> {
 /// Methods take `&self`: several tasks may wait on one subscription, each event going to one of them.
 #[derive(Debug)]
 pub struct Subscription<T> {
-    connection: Connection,
+    channel: Channel,
     item: PhantomData<fn() -> T>,
-}
-
-/// The consumer's end of the driver's channel, and the task itself, which ends with it.
-#[derive(Debug)]
-struct Connection {
-    notifications: async_channel::Receiver<Notification<Json>>,
-    task: AbortHandle,
-    standing: watch::Receiver<Standing>,
-    /// [`Subscription::close`] was called, so that no notification of the end is due.
-    closed_here: AtomicBool,
-    /// The end was told.
-    told_end: AtomicBool,
-    #[cfg(unix)]
-    pollable: OnceCell<pollable::Pollable>,
-}
-
-impl Connection {
-    async fn next(&self) -> Option<Notification<Json>> {
-        #[cfg(unix)]
-        if let Some(pollable) = self.pollable.get() {
-            let notification = pollable.next().await;
-            return notification.or_else(|| self.unexpected_end());
-        }
-        let notification = self.notifications.recv().await.ok();
-        // The descriptor may have been asked for while we waited, and its queue got what comes.
-        #[cfg(unix)]
-        if let Some(pollable) = self.pollable.get().filter(|_| notification.is_none()) {
-            return pollable.next().await.or_else(|| self.unexpected_end());
-        }
-        notification.or_else(|| self.unexpected_end())
-    }
-
-    fn try_next(&self) -> Option<Notification<Json>> {
-        #[cfg(unix)]
-        if let Some(pollable) = self.pollable.get() {
-            return pollable.try_next().unwrap_or_else(|| self.unexpected_end());
-        }
-        match self.notifications.try_recv() {
-            Ok(notification) => Some(notification),
-            Err(async_channel::TryRecvError::Empty) => None,
-            Err(async_channel::TryRecvError::Closed) => self.unexpected_end(),
-        }
-    }
-
-    /// A driver that ends without a word has panicked. The consumer is told so, once.
-    fn unexpected_end(&self) -> Option<Notification<Json>> {
-        let told = self.told_end.swap(true, Ordering::Relaxed);
-        (!told && !self.closed_here.load(Ordering::Relaxed)).then(|| {
-            let error = Error::new(ErrorKind::Internal, "the stream's task has failed");
-            Notification::Closed(Some(error))
-        })
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
 }
 
 impl<T: Model> Subscription<T> {
@@ -202,8 +142,7 @@ impl<T: Model> Subscription<T> {
     /// The next notification, changes of the connection included. `None` after [`Notification::Closed`], and after
     /// [`Subscription::close`].
     pub async fn next_notification(&self) -> Option<Notification<T>> {
-        let notification = self.connection.next().await?;
-        Some(self.told(notification))
+        Some(self.channel.next().await?.try_map(T::from_json))
     }
 
     /// The next notifications: waits for the first, and takes with it what else is there, `max` in all at most. For
@@ -211,23 +150,15 @@ impl<T: Model> Subscription<T> {
     pub async fn next_batch(&self, max: usize) -> Option<Vec<Notification<T>>> {
         let mut batch = vec![self.next_notification().await?];
         while batch.len() < max {
-            let Some(notification) = self.connection.try_next() else { break };
-            batch.push(self.told(notification));
+            let Some(notification) = self.try_next_notification() else { break };
+            batch.push(notification);
         }
         Some(batch)
     }
 
     /// The next notification if one is there already.
     pub fn try_next_notification(&self) -> Option<Notification<T>> {
-        let notification = self.connection.try_next()?;
-        Some(self.told(notification))
-    }
-
-    fn told(&self, notification: Notification<Json>) -> Notification<T> {
-        if matches!(notification, Notification::Closed(_)) {
-            self.connection.told_end.store(true, Ordering::Relaxed);
-        }
-        notification.try_map(T::from_json)
+        Some(self.channel.try_next()?.try_map(T::from_json))
     }
 
     /// A descriptor that is readable whenever [`Subscription::try_next_notification`] would give something, and after the
@@ -238,14 +169,7 @@ impl<T: Model> Subscription<T> {
     /// [`ErrorKind::Internal`] when the operating system gives no descriptor.
     #[cfg(unix)]
     pub fn descriptor(&self) -> Result<std::os::fd::BorrowedFd<'_>, Error> {
-        let connection = &self.connection;
-        let pollable = connection.pollable.get_or_try_init(|| {
-            let capacity = connection.notifications.capacity().unwrap_or(1);
-            pollable::Pollable::start(connection.notifications.clone(), capacity).map_err(|error| {
-                Error::new(ErrorKind::Internal, "no descriptor could be made").with_source(error)
-            })
-        })?;
-        Ok(pollable.descriptor())
+        self.channel.descriptor()
     }
 
     /// Waits until the stream is open, so that nothing that happens from then on is missed: call it before you save
@@ -264,35 +188,18 @@ impl<T: Model> Subscription<T> {
     /// # Errors
     /// What ended the stream, or [`ErrorKind::Closed`]. Failures that may pass are waited out.
     pub async fn opened(&self) -> Result<(), Error> {
-        let mut standing = self.connection.standing.clone();
-        let settled = standing.wait_for(|standing| !matches!(standing, Standing::NotOpen)).await;
-        match settled.as_deref() {
-            // `close` ends the driver, but not at once.
-            Ok(Standing::Open) if !self.connection.notifications.is_closed() => Ok(()),
-            Ok(Standing::Closed(Some(error))) => Err(error.clone()),
-            // The driver is gone: the subscription was closed here.
-            _ => Err(Error::new(ErrorKind::Closed, "the stream has ended")),
-        }
+        self.channel.opened().await
     }
 
     /// Ends the stream: waiting calls return `None`, events not yet taken are dropped. Does not wait.
     pub fn close(&self) {
-        let Connection { notifications, task, closed_here, .. } = &self.connection;
-        closed_here.store(true, Ordering::Relaxed);
-        notifications.close();
-        task.abort();
-        // What was buffered would otherwise still be handed out.
-        while notifications.try_recv().is_ok() {}
-        #[cfg(unix)]
-        if let Some(pollable) = self.connection.pollable.get() {
-            pollable.close();
-        }
+        self.channel.close();
     }
 
     /// The same stream, giving each event's JSON as it was sent.
     #[must_use]
     pub fn into_json(self) -> Subscription<Json> {
-        Subscription { connection: self.connection, item: PhantomData }
+        Subscription { channel: self.channel, item: PhantomData }
     }
 }
 
@@ -416,18 +323,8 @@ impl Client {
         let runtime = tokio::runtime::Handle::try_current()
             .map_err(|_| Error::new(ErrorKind::Internal, "a stream was opened outside a tokio runtime"))?;
         let task = runtime.spawn(driver.run()).abort_handle();
-        Ok(Subscription {
-            connection: Connection {
-                notifications,
-                task,
-                standing: standing_now,
-                closed_here: AtomicBool::new(false),
-                told_end: AtomicBool::new(false),
-                #[cfg(unix)]
-                pollable: OnceCell::new(),
-            },
-            item: PhantomData,
-        })
+        let channel = Channel::new(notifications, task, standing_now);
+        Ok(Subscription { channel, item: PhantomData })
     }
 }
 
@@ -439,11 +336,11 @@ mod tests {
     async fn a_driver_that_ends_without_a_word_is_told_of_once() {
         let client = Client::builder("http://127.0.0.1:1").proxy(crate::Proxy::None).build().unwrap();
         let stream = client.operations_stream(&OperationFilter::all()).unwrap();
-        stream.connection.task.abort();
+        stream.channel.abort_driver();
         let closed = loop {
-            match stream.next_notification().await.expect("the end is told") {
-                Notification::Closed(error) => break error.expect("it is no ordinary end"),
-                _ => {}
+            let told = stream.next_notification().await.expect("the end is told");
+            if let Notification::Closed(error) = told {
+                break error.expect("it is no ordinary end");
             }
         };
         assert_eq!(closed.kind(), ErrorKind::Internal);
