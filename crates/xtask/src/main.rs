@@ -2,6 +2,7 @@
 //! header, the style checks and the tools that the tests need. This file reads the command line and hands
 //! over; each verb has a file of its own. Nothing here is part of the product.
 
+mod bench;
 mod command;
 mod header;
 mod lint;
@@ -29,6 +30,7 @@ Usage: cargo xtask <verb>
                        lint, rust, c, dotnet, peers, curl or python
   lint                 rustfmt, clippy, the C header and the source rules
   header [--check]     write include/pico_erp.h from crates/pico-erp-ffi, or fail when it is not current
+  bench [NAME [ARG…]]  build and run the measurements of benches/, or one of them
   tools                install every tool the tests need and print the variables that name them
 
 What is missing is installed into target/tools, or by apt-get when run as root.
@@ -61,6 +63,7 @@ fn run(words: &[&str]) -> Outcome<bool> {
         ["lint"] => Ok(test::run(&tree, Some(Suite::Lint))),
         ["header"] => header::write(&tree).map(done),
         ["header", "--check"] => header::check(&tree).map(done),
+        ["bench", rest @ ..] => bench::run(&tree, rest).map(done),
         ["tools"] => print_tools(&tree).map(done),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
