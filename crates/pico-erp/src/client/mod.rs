@@ -23,6 +23,7 @@ use std::sync::Arc;
 use crate::error::Error;
 use crate::graphql::document::OperationKind;
 use crate::graphql::{Reply, Request};
+use crate::ws::connection::Hub;
 pub(crate) use transport::{StreamResponse, Transport};
 pub(crate) use web_socket::{Socket, socket_error};
 
@@ -33,6 +34,8 @@ pub(crate) use web_socket::{Socket, socket_error};
 #[derive(Clone)]
 pub struct Client {
     transport: Arc<Transport>,
+    /// Where the streams of all clones find their one WebSocket.
+    hub: Arc<Hub>,
 }
 
 impl Client {
@@ -54,7 +57,7 @@ impl Client {
     }
 
     fn from_builder(builder: ClientBuilder) -> Result<Self, Error> {
-        Ok(Self { transport: Arc::new(Transport::new(builder)?) })
+        Ok(Self { transport: Arc::new(Transport::new(builder)?), hub: Arc::default() })
     }
 
     /// The URL that requests go to.
@@ -65,6 +68,10 @@ impl Client {
 
     pub(crate) fn transport(&self) -> &Arc<Transport> {
         &self.transport
+    }
+
+    pub(crate) fn hub(&self) -> &Arc<Hub> {
+        &self.hub
     }
 
     /// Sends any query or mutation and returns the reply untouched, GraphQL errors included.

@@ -19,7 +19,6 @@ use super::proxy::ProxyResolver;
 use super::{RetryPolicy, SizeLimits, StreamPolicy, Token};
 use crate::error::{Error, ErrorKind};
 use crate::graphql::{Reply, Request};
-use crate::ws::connection::Hub;
 
 /// How long an idle connection is kept for the next call. Below the 60 s at which common proxies cut.
 const POOL_IDLE: Duration = Duration::from_secs(50);
@@ -37,7 +36,6 @@ pub(crate) struct Transport {
     http: reqwest::Client,
     /// The connector of WebSocket.
     pub(super) connector: Connector,
-    hub: Hub,
     /// The caller's headers and the user agent, which reqwest adds to calls by itself.
     pub(super) headers: HeaderMap,
     url: url::Url,
@@ -99,7 +97,6 @@ impl Transport {
         Ok(Self {
             http,
             connector: Connector::new(tls, KEEP_ALIVE),
-            hub: Hub::default(),
             headers,
             url,
             uri,
@@ -123,11 +120,6 @@ impl Transport {
 
     pub(crate) fn request_timeout(&self) -> Duration {
         self.request_timeout
-    }
-
-    /// The place of the WebSocket connection.
-    pub(crate) fn hub(&self) -> &Hub {
-        &self.hub
     }
 
     pub(crate) fn limits(&self) -> SizeLimits {

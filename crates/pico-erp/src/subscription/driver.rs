@@ -22,6 +22,7 @@ use crate::client::{Overflow, StreamTransport, Transport};
 use crate::error::{Error, ErrorKind};
 use crate::graphql::{GraphqlError, Reply, StreamMessage};
 use crate::json::Json;
+use crate::ws::connection::Hub;
 
 /// Says whether an event is wanted.
 pub(super) type Keep = Box<dyn Fn(&Json) -> bool + Send + Sync>;
@@ -35,6 +36,7 @@ pub(super) enum OnComplete {
 
 pub(super) struct Driver {
     pub(super) transport: Arc<Transport>,
+    pub(super) hub: Arc<Hub>,
     pub(super) body: Bytes,
     /// The root field whose value is the event; `None` hands out the whole `data`.
     pub(super) field: Option<&'static str>,
@@ -194,7 +196,7 @@ impl Driver {
         let policy = self.transport.stream_policy();
         match memory.choice.current() {
             StreamTransport::WebSocket => {
-                Link::web_socket(&self.transport, &self.body).map(Some).map_err(End::Failed)
+                Link::web_socket(&self.hub, &self.transport, &self.body).map(Some).map_err(End::Failed)
             }
             StreamTransport::Poll => {
                 let plan = self.poll.clone().ok_or_else(|| {

@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind};
 use crate::graphql::StreamMessage;
 use crate::sse::decoder::{Frame, SseDecoder};
 use crate::sse::framing;
-use crate::ws::connection::{WsEvent, WsStream};
+use crate::ws::connection::{Hub, WsEvent, WsStream};
 
 /// What a connection has to say.
 #[derive(Debug)]
@@ -58,11 +58,11 @@ impl Link {
     }
 
     /// Subscribes on the client's WebSocket.
-    pub(super) fn web_socket(transport: &Arc<Transport>, body: &Bytes) -> Result<Self, Error> {
+    pub(super) fn web_socket(hub: &Hub, transport: &Arc<Transport>, body: &Bytes) -> Result<Self, Error> {
         let payload: Box<RawValue> = serde_json::from_slice(body).map_err(|error| {
             Error::new(ErrorKind::Internal, "the request could not be read again").with_source(error)
         })?;
-        Ok(Self::WebSocket(transport.hub().join(transport, payload)))
+        Ok(Self::WebSocket(hub.join(transport, payload)))
     }
 }
 

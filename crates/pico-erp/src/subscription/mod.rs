@@ -311,6 +311,7 @@ impl Client {
         let (sender, notifications) = async_channel::bounded(self.transport().stream_policy().buffer);
         let driver = Driver {
             transport: Arc::clone(self.transport()),
+            hub: Arc::clone(self.hub()),
             body: Bytes::from(request.to_body()?),
             field,
             poll,
