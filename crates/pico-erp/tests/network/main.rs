@@ -4,6 +4,7 @@ mod calls;
 #[cfg(unix)]
 mod delivery;
 mod failures;
+mod proxies;
 mod scripted;
 mod streams;
 mod tls;
