@@ -4,7 +4,7 @@
 //! owner is the [`super::Subscription`], which aborts it. The bounded channel is the back-pressure: while the
 //! consumer is behind, the socket is not read.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use async_channel::{SendError, Sender, TrySendError};
@@ -175,7 +175,7 @@ impl Driver {
                             self.sender.send(Notification::Problem(error)).await?
                         }
                         StreamMessage::Next(reply) => {
-                            self.result(reply, results == 0, &mut memory.dropped).await?;
+                            self.result(reply, results == 0, memory).await?;
                             results += 1;
                         }
                     }
@@ -227,7 +227,7 @@ impl Driver {
     }
 
     /// Hands over one GraphQL result.
-    async fn result(&self, reply: Reply, first: bool, dropped: &mut u64) -> Result<(), End> {
+    async fn result(&self, reply: Reply, first: bool, memory: &mut Memory) -> Result<(), End> {
         if let Some(error) = reply.error() {
             // Without any data as the very first result, it is the answer to the document itself: servers that
             // have already promised an event stream report a bad document so.
@@ -245,7 +245,12 @@ impl Driver {
             match item {
                 Ok(item) if item.is_null() => {}
                 Ok(item) if self.keep.as_ref().is_some_and(|keep| !keep(&item)) => {}
-                Ok(item) => self.hand_over(item, dropped).await?,
+                Ok(item) => {
+                    if self.poll.is_some() {
+                        memory.seen.lock().unwrap_or_else(PoisonError::into_inner).note(&item);
+                    }
+                    self.hand_over(item, &mut memory.dropped).await?;
+                }
                 Err(error) => self.sender.send(Notification::Problem(error)).await?,
             }
         }

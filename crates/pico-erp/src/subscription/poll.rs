@@ -38,10 +38,22 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    fn mark(&self, text: &str) -> (u64, u64) {
+        (self.first.hash_one(text), self.second.hash_one(text))
+    }
+
+    /// An event came by a stream. When polling has to take over again, it is not new.
+    pub(super) fn note(&mut self, event: &Json) {
+        let mark = self.mark(event.as_str());
+        if let Some(known) = &mut self.known {
+            known.insert(mark);
+        }
+    }
+
     /// What is new in `list`, in its order. The first list is only remembered: what was before the stream is not told.
+    /// A later polling goes on from where the last one ended, so what no stream brought in between is new.
     fn fresh<'a>(&mut self, list: &[&'a RawValue]) -> Vec<&'a RawValue> {
-        let marks: Vec<_> =
-            list.iter().map(|it| (self.first.hash_one(it.get()), self.second.hash_one(it.get()))).collect();
+        let marks: Vec<_> = list.iter().map(|it| self.mark(it.get())).collect();
         let fresh = match &self.known {
             None => Vec::new(),
             Some(known) => {
@@ -60,6 +72,7 @@ pub(super) struct Poll {
     seen: Arc<std::sync::Mutex<Seen>>,
     next_at: Instant,
     until: Option<Instant>,
+    expired: bool,
     opened: bool,
     pending: std::collections::VecDeque<Reply>,
 }
@@ -79,6 +92,7 @@ impl Poll {
             seen,
             next_at: now,
             until: period.map(|period| now + period),
+            expired: false,
             opened: false,
             pending: std::collections::VecDeque::new(),
         }
@@ -88,13 +102,13 @@ impl Poll {
         if let Some(reply) = self.pending.pop_front() {
             return LinkEvent::Message(StreamMessage::Next(reply));
         }
-        sleep_until(self.next_at).await;
-        if self.until.is_some_and(|until| Instant::now() >= until) {
-            return LinkEvent::Failed(Error::new(
-                ErrorKind::Timeout,
-                "polled for long enough; a stream is tried again",
-            ));
+        if self.expired {
+            let message = "polled for long enough; a stream is tried again";
+            return LinkEvent::Failed(Error::new(ErrorKind::Timeout, message));
         }
+        sleep_until(self.next_at).await;
+        // One last question closes the gap to the stream that follows.
+        self.expired = self.until.is_some_and(|until| Instant::now() >= until);
         self.next_at = Instant::now() + self.transport.stream_policy().poll_interval;
         match self.ask().await {
             Ok(()) if !self.opened => {
@@ -138,5 +152,19 @@ mod tests {
         assert_eq!(fresh(&["1", "3", "2", "4"]), ["3", "4"]);
         assert!(fresh(&["4", "3", "1"]).is_empty());
         assert_eq!(fresh(&["4", "5"]), ["5"]);
+    }
+
+    #[test]
+    fn what_a_stream_brought_in_between_is_not_new() {
+        let mut seen = Seen::default();
+        let event = |text: &str| Json::new(text.to_owned()).unwrap();
+        let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+        seen.note(&event("1"));
+        assert!(seen.known.is_none(), "nothing is kept before the first list");
+        seen.fresh(&[&raw("1")]);
+        seen.note(&event("2"));
+        let (one, two, three) = (raw("1"), raw("2"), raw("3"));
+        let fresh: Vec<&str> = seen.fresh(&[&one, &two, &three]).into_iter().map(RawValue::get).collect();
+        assert_eq!(fresh, ["3"]);
     }
 }

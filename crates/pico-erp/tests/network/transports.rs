@@ -173,3 +173,51 @@ async fn an_orderly_end_by_the_server_is_followed_by_another_connection() {
         opened_by(&stream).await;
     }
 }
+
+#[tokio::test]
+async fn from_polling_a_stream_is_tried_again_and_nothing_is_lost_or_doubled_on_the_way() {
+    let blocked = Config { web_socket_protocols: WebSocketProtocols::None, ..Config::default() };
+    let sandbox = Sandbox::start(Config { token: Some("tok".into()), ..blocked }).await.unwrap();
+    let policy = StreamPolicy { poll_period: Duration::from_millis(100), ..policy(StreamTransport::Auto) };
+    let client = Client::builder(sandbox.endpoint())
+        .token(Token::fixed("tok"))
+        .proxy(Proxy::None)
+        .stream(policy)
+        .build()
+        .unwrap();
+    sandbox.set_faults(Fault::buffer_sse(false, None));
+    let stream = client.order_completes_stream(&OrderCompleteFilter::all()).unwrap();
+    assert_eq!(opened_by(&stream).await.last(), Some(&StreamTransport::Poll));
+    // SSE is held back a second time, so the stream goes through both changes, with orders completed all the while.
+    let mut orders = Vec::new();
+    let mut polled_again = false;
+    for number in 0.. {
+        client.save_order(&OrderSave::new("op-abc-123", format!("E-{number}"))).await.unwrap();
+        sandbox.complete(CompletionSpec::new(format!("E-{number}"))).unwrap();
+        if polled_again {
+            sandbox.clear_faults();
+        }
+        let on_sse = loop {
+            match timeout(DEADLINE, stream.next_notification()).await.expect("it goes on").unwrap() {
+                Notification::Event(done) => orders.push(done.external_order_id),
+                Notification::State(StreamState::Open { transport: StreamTransport::Poll, .. }) => {
+                    polled_again = true
+                }
+                Notification::State(StreamState::Open { transport, .. }) => {
+                    break transport == StreamTransport::Sse;
+                }
+                Notification::State(_) => {}
+                other => panic!("{}", matches!(other, Notification::Closed(_))),
+            }
+            if orders.len() > number {
+                break false;
+            }
+        };
+        if on_sse {
+            break;
+        }
+    }
+    let expected: Vec<_> = (0..orders.len()).map(|number| format!("E-{number}")).collect();
+    assert_eq!(orders, expected);
+    assert!(polled_again);
+}
