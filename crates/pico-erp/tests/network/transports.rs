@@ -6,7 +6,7 @@ use pico_erp::{
     Backoff, Client, ErrorKind, Notification, OrderCompleteFilter, OrderSave, Proxy, Request, StreamPolicy,
     StreamState, StreamTransport, Subscription, Token,
 };
-use pico_erp_sandbox::{CompletionSpec, Config, Fault, Sandbox, WebSocketProtocols};
+use pico_erp_sandbox::{CompletionSpec, Config, Fault, Sandbox, Waits, WebSocketProtocols};
 use tokio::time::timeout;
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -66,6 +66,18 @@ async fn every_transport_brings_the_completion() {
             "{transport:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn the_predecessor_of_the_protocol_brings_the_completion_too() {
+    let old = Config { web_socket_protocols: WebSocketProtocols::LegacyOnly, ..Config::default() };
+    let (sandbox, client) = start(old, StreamTransport::WebSocket).await;
+    let stream = client.order_completes_stream(&OrderCompleteFilter::all()).unwrap();
+    timeout(DEADLINE, stream.opened()).await.unwrap().unwrap();
+    sandbox.wait_for(Waits { streams: 1, ..Waits::default() }, DEADLINE).await.unwrap();
+    client.save_order(&OrderSave::new("op-abc-123", "E-1")).await.unwrap();
+    sandbox.complete(CompletionSpec::new("E-1")).unwrap();
+    assert_eq!(timeout(DEADLINE, stream.next()).await.unwrap().unwrap().unwrap().external_order_id, "E-1");
 }
 
 #[tokio::test]
