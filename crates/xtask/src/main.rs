@@ -7,6 +7,7 @@ mod command;
 mod header;
 mod lint;
 mod report;
+mod soak;
 mod source_rules;
 mod test;
 mod tools;
@@ -31,6 +32,7 @@ Usage: cargo xtask <verb>
   lint                 rustfmt, clippy, the C header and the source rules
   header [--check]     write include/pico_erp.h from crates/pico-erp-ffi, or fail when it is not current
   bench [NAME [ARG…]]  build and run the measurements of benches/, or one of them
+  soak [ROUNDS]        what is too slow for every run: sanitizers, models, and timing tests over and over
   tools                install every tool the tests need and print the variables that name them
 
 What is missing is installed into target/tools, or by apt-get when run as root.
@@ -64,6 +66,8 @@ fn run(words: &[&str]) -> Outcome<bool> {
         ["header"] => header::write(&tree).map(done),
         ["header", "--check"] => header::check(&tree).map(done),
         ["bench", rest @ ..] => bench::run(&tree, rest).map(done),
+        ["soak"] => soak::run(&tree, None),
+        ["soak", rounds] => soak::run(&tree, Some(rounds)),
         ["tools"] => print_tools(&tree).map(done),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

@@ -108,7 +108,7 @@ pub(crate) fn run(tree: &Tree, only: Option<Suite>) -> bool {
 
 /// Builds the libraries, the command and all test programs in one go, so that cargo resolves features once
 /// and builds each dependency once. The Python module is left to maturin.
-fn build(tree: &Tree) -> Outcome {
+pub(crate) fn build(tree: &Tree) -> Outcome {
     tree.cargo(["build", "--workspace", "--exclude", PYTHON_PACKAGE, "--all-targets"]).run()
 }
 
@@ -185,7 +185,7 @@ fn python_tests(tree: &Tree, variables: &Variables, report: &mut Report) {
 }
 
 /// Adds the variables that name the tools.
-fn with(command: Command, variables: &Variables) -> Command {
+pub(crate) fn with(command: Command, variables: &Variables) -> Command {
     variables.iter().fold(command, |command, (name, value)| command.env(name, value))
 }
 

@@ -1,0 +1,59 @@
+//! `cargo xtask soak [ROUNDS]`: what is too slow for every run of the tests. The Rust tests under AddressSanitizer, the model of
+//! what the C ABI's threads share under loom, and the tests that depend on timing again and again.
+
+use crate::Outcome;
+use crate::report::Report;
+use crate::test;
+use crate::tools;
+use crate::tree::Tree;
+
+const ROUNDS: u32 = 10;
+/// Sanitizers need the target spelled out, so that build scripts are not built with them.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// Runs everything, and prints the table; true when every step passed.
+pub(crate) fn run(tree: &Tree, rounds: Option<&str>) -> Outcome<bool> {
+    let rounds = match rounds {
+        None => ROUNDS,
+        Some(text) => text.parse().map_err(|_| format!("ROUNDS: `{text}` is not a number"))?,
+    };
+    let mut report = Report::new();
+    report.step("address sanitizer: core", || {
+        sanitized(tree, &["-p", "pico-erp", "--lib", "--test", "network"])
+    });
+    report.step("address sanitizer: C ABI", || sanitized(tree, &["-p", "pico-erp-ffi", "--lib"]));
+    report.step("loom: C ABI", || loom(tree));
+
+    let suites = [test::Suite::C];
+    let mut variables = tools::built(tree);
+    for (tool, find) in tools::for_suites(tree, &suites) {
+        variables.extend(report.step(&format!("tool: {tool}"), find).unwrap_or_default());
+    }
+    report.step("build", || test::build(tree));
+    for round in 1..=rounds {
+        report.step(&format!("network tests, round {round} of {rounds}"), || {
+            tree.cargo(["test", "-q", "-p", "pico-erp", "--test", "network"]).run()
+        });
+        report.step(&format!("C tests, natively and under valgrind, round {round} of {rounds}"), || {
+            test::with(tree.cargo(["test", "-q", "-p", "pico-erp-tests", "--test", "c"]), &variables).run()
+        });
+    }
+    Ok(report.finish())
+}
+
+/// A nightly feature of the compiler, which the environment variable lets a stable one use too.
+fn sanitized(tree: &Tree, what: &[&str]) -> Outcome {
+    tree.cargo(["test", "--target", TARGET])
+        .args(what)
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTFLAGS", "-Zsanitizer=address")
+        .env("CARGO_TARGET_DIR", tree.target().join("asan"))
+        .run()
+}
+
+fn loom(tree: &Tree) -> Outcome {
+    tree.cargo(["test", "-p", "pico-erp-ffi", "--lib", "model"])
+        .env("RUSTFLAGS", "--cfg pico_loom")
+        .env("CARGO_TARGET_DIR", tree.target().join("loom"))
+        .run()
+}
