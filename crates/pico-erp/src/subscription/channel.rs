@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use async_channel::{Receiver, TryRecvError};
 #[cfg(unix)]
 use once_cell::sync::OnceCell;
 use tokio::sync::watch;
@@ -12,6 +11,7 @@ use super::Notification;
 use super::driver::Standing;
 #[cfg(unix)]
 use super::pollable::Pollable;
+use super::queue::Receiver;
 use crate::error::{Error, ErrorKind};
 use crate::json::Json;
 
@@ -50,7 +50,7 @@ impl Channel {
         if let Some(pollable) = self.pollable.get() {
             return self.told(pollable.next().await);
         }
-        let notification = self.notifications.recv().await.ok();
+        let notification = self.notifications.recv().await;
         // The descriptor may have been asked for while we waited; what comes is in its queue then.
         #[cfg(unix)]
         if let Some(pollable) = self.pollable.get().filter(|_| notification.is_none()) {
@@ -69,9 +69,8 @@ impl Channel {
             };
         }
         match self.notifications.try_recv() {
-            Ok(notification) => self.told(Some(notification)),
-            Err(TryRecvError::Empty) => None,
-            Err(TryRecvError::Closed) => self.told(None),
+            Ok(None) => None,
+            over_or_there => self.told(over_or_there.unwrap_or_default()),
         }
     }
 
@@ -108,8 +107,6 @@ impl Channel {
         self.ended.store(true, Ordering::Relaxed);
         self.notifications.close();
         self.task.abort();
-        // What was buffered would otherwise still be handed out.
-        while self.notifications.try_recv().is_ok() {}
         #[cfg(unix)]
         if let Some(pollable) = self.pollable.get() {
             pollable.close();
@@ -120,8 +117,7 @@ impl Channel {
     #[cfg(unix)]
     pub(super) fn descriptor(&self) -> Result<std::os::fd::BorrowedFd<'_>, Error> {
         let pollable = self.pollable.get_or_try_init(|| {
-            let capacity = self.notifications.capacity().unwrap_or(1);
-            Pollable::start(self.notifications.clone(), capacity).map_err(|error| {
+            Pollable::start(self.notifications.clone()).map_err(|error| {
                 Error::new(ErrorKind::Internal, "no descriptor could be made").with_source(error)
             })
         })?;

@@ -7,7 +7,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use async_channel::{SendError, Sender, TrySendError};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
@@ -16,6 +15,7 @@ use tokio::time::{sleep, timeout};
 use super::choice::Choice;
 use super::link::{Link, LinkEvent, SseLink};
 use super::poll::{Poll, PollPlan, Seen};
+use super::queue::{Closed, NotSent, Sender};
 use super::reconnect::{Reconnect, is_fatal};
 use super::{Notification, StreamState};
 use crate::client::{Overflow, StreamTransport, Transport};
@@ -76,8 +76,8 @@ enum End {
     Abandoned,
 }
 
-impl<T> From<SendError<T>> for End {
-    fn from(_: SendError<T>) -> Self {
+impl From<Closed> for End {
+    fn from(_: Closed) -> Self {
         Self::Abandoned
     }
 }
@@ -96,7 +96,7 @@ impl Driver {
         let _ = self.keep_connected(&mut memory).await;
     }
 
-    async fn keep_connected(&self, memory: &mut Memory) -> Result<(), SendError<Notification<Json>>> {
+    async fn keep_connected(&self, memory: &mut Memory) -> Result<(), Closed> {
         loop {
             self.state(StreamState::Connecting { transport: memory.choice.current() }).await?;
             let mut opened = false;
@@ -126,11 +126,11 @@ impl Driver {
         }
     }
 
-    async fn state(&self, state: StreamState) -> Result<(), SendError<Notification<Json>>> {
+    async fn state(&self, state: StreamState) -> Result<(), Closed> {
         self.sender.send(Notification::State(state)).await
     }
 
-    async fn closed(&self, error: Option<Error>) -> Result<(), SendError<Notification<Json>>> {
+    async fn closed(&self, error: Option<Error>) -> Result<(), Closed> {
         self.standing.send_replace(Standing::Closed(error.clone()));
         self.sender.send(Notification::Closed(error)).await
     }
@@ -272,11 +272,11 @@ impl Driver {
         }
         match self.sender.try_send(Notification::Event(item)) {
             Ok(()) => Ok(()),
-            Err(TrySendError::Full(_)) => {
+            Err(NotSent::Full) => {
                 *dropped += 1;
                 Ok(())
             }
-            Err(TrySendError::Closed(_)) => Err(End::Abandoned),
+            Err(NotSent::Closed) => Err(End::Abandoned),
         }
     }
 

@@ -11,6 +11,7 @@ mod link;
 mod poll;
 #[cfg(unix)]
 mod pollable;
+mod queue;
 mod reconnect;
 
 use std::marker::PhantomData;
@@ -308,7 +309,7 @@ impl Client {
         on_complete: OnComplete,
     ) -> Result<Subscription<T>, Error> {
         let (standing, standing_now) = watch::channel(Standing::NotOpen);
-        let (sender, notifications) = async_channel::bounded(self.transport().stream_policy().buffer);
+        let (sender, notifications) = queue::bounded(self.transport().stream_policy().buffer);
         let driver = Driver {
             transport: Arc::clone(self.transport()),
             hub: Arc::clone(self.hub()),

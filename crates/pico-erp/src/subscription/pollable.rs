@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use super::Notification;
+use super::queue::Receiver;
 use crate::json::Json;
 
 /// The queue and its descriptor.
@@ -88,10 +89,8 @@ impl Shared {
 
 impl Pollable {
     /// Starts moving notifications from `source`. Must be called inside a tokio runtime.
-    pub(super) fn start(
-        source: async_channel::Receiver<Notification<Json>>,
-        capacity: usize,
-    ) -> io::Result<Self> {
+    pub(super) fn start(source: Receiver<Notification<Json>>) -> io::Result<Self> {
+        let capacity = source.capacity();
         let (signal, readable) = UnixStream::pair()?;
         for end in [&signal, &readable] {
             end.set_nonblocking(true)?;
@@ -111,7 +110,7 @@ impl Pollable {
         });
         let pumping = Arc::clone(&shared);
         let pump = tokio::spawn(async move {
-            while let Ok(notification) = source.recv().await {
+            while let Some(notification) = source.recv().await {
                 pumping.push(notification).await;
             }
             pumping.end();

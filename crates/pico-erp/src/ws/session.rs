@@ -87,6 +87,10 @@ enum Phase {
 struct Operation {
     payload: Box<RawValue>,
     opened: bool,
+    /// The server has sent something for it.
+    answered: bool,
+    /// The number of the ping that followed its subscribe.
+    ping: u64,
 }
 
 pub(crate) struct Session {
@@ -96,6 +100,8 @@ pub(crate) struct Session {
     started: Instant,
     last_heard: Instant,
     pinged: Option<Instant>,
+    /// How many pings were sent.
+    pings: u64,
     next_id: u64,
     operations: BTreeMap<u64, Operation>,
     transmits: VecDeque<Transmit>,
@@ -113,6 +119,12 @@ struct Incoming<'a> {
     payload: Option<&'a RawValue>,
 }
 
+/// The payload of our pings.
+#[derive(Deserialize)]
+struct Echo {
+    n: u64,
+}
+
 impl Session {
     /// A session on a socket that is just open. `init` is the payload of `connection_init`.
     pub(crate) fn new(dialect: Dialect, timing: Timing, init: &serde_json::Value, now: Instant) -> Self {
@@ -123,6 +135,7 @@ impl Session {
             started: now,
             last_heard: now,
             pinged: None,
+            pings: 0,
             next_id: 1,
             operations: BTreeMap::new(),
             transmits: VecDeque::new(),
@@ -137,10 +150,9 @@ impl Session {
     pub(crate) fn subscribe(&mut self, payload: Box<RawValue>) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
-        self.operations.insert(id, Operation { payload, opened: false });
+        self.operations.insert(id, Operation { payload, opened: false, answered: false, ping: 0 });
         if self.phase == Phase::Ready {
-            self.send_subscribe(id);
-            self.ask_for_life();
+            self.send_subscribes(&[id]);
         }
         id
     }
@@ -235,8 +247,7 @@ impl Session {
         match (message.kind, id) {
             ("connection_ack", _) => self.acknowledged(),
             ("ping", _) => self.send(serde_json::json!({ "type": "pong" })),
-            // An answer to a ping that followed the subscribes: the server has seen them.
-            ("pong", _) => self.open_all(),
+            ("pong", _) => self.pong(payload),
             ("ka", _) => {}
             ("connection_error", _) => {
                 let said = payload.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
@@ -258,9 +269,26 @@ impl Session {
         }
         let error = match frame {
             None => Error::new(ErrorKind::ConnectionLost, "the server closed the stream"),
-            Some((code, reason)) => close_error(code, reason),
+            Some((code, reason)) => self.closed(code, reason),
         };
         self.fail(error, None);
+    }
+
+    /// What a close frame means to those that go on.
+    ///
+    /// A server that cannot read one document may close the connection of all with 4400 (graphql-ws does so on a
+    /// syntax error). That ends the newest subscription that was not answered yet; the others subscribe again.
+    fn closed(&mut self, code: u16, reason: &str) -> Error {
+        let error = close_error(code, reason);
+        if code != 4400 || self.operations.is_empty() {
+            return error;
+        }
+        if let Some((&id, _)) = self.operations.iter().rev().find(|(_, operation)| !operation.answered) {
+            let errors = serde_json::json!([{ "message": error.to_string() }]).to_string();
+            self.error(id, Some(errors.into()));
+        }
+        Error::new(ErrorKind::ConnectionLost, "the server closed the stream over another's document")
+            .with_source(error)
     }
 
     /// The socket broke.
@@ -281,15 +309,20 @@ impl Session {
         }
         self.phase = Phase::Ready;
         let ids: Vec<u64> = self.operations.keys().copied().collect();
-        for id in &ids {
-            self.send_subscribe(*id);
+        self.send_subscribes(&ids);
+    }
+
+    /// Subscribes and asks for an answer that follows.
+    fn send_subscribes(&mut self, ids: &[u64]) {
+        if ids.is_empty() {
+            return;
         }
-        if !ids.is_empty() {
-            self.ask_for_life();
-        }
-        // The predecessor has no answer that would follow the subscribe: sent is all that can be known.
-        if self.dialect == Dialect::Legacy {
-            self.open_all();
+        ids.iter().for_each(|id| self.send_subscribe(*id));
+        self.ask_for_life();
+        for id in ids {
+            if let Some(operation) = self.operations.get_mut(id) {
+                operation.ping = self.pings;
+            }
         }
     }
 
@@ -301,20 +334,29 @@ impl Session {
         };
         let text = format!(r#"{{"id":"{id}","type":"{kind}","payload":{}}}"#, operation.payload.get());
         self.transmits.push_back(Transmit::Text(text));
+        // The predecessor has no answer that would follow the subscribe: sent is all that can be known.
         if self.dialect == Dialect::Legacy {
             self.open(id);
         }
     }
 
     fn ask_for_life(&mut self) {
+        self.pings += 1;
         match self.dialect {
-            Dialect::TransportWs => self.send(serde_json::json!({ "type": "ping" })),
+            Dialect::TransportWs => {
+                self.send(serde_json::json!({ "type": "ping", "payload": { "n": self.pings } }));
+            }
             Dialect::Legacy => self.transmits.push_back(Transmit::PingFrame),
         }
     }
 
-    fn open_all(&mut self) {
-        let ids: Vec<u64> = self.operations.keys().copied().collect();
+    /// An answer to a ping: the server has seen the subscribes before it. Servers may give back the payload, which says
+    /// what ping it was; one without could be the answer to any.
+    fn pong(&mut self, payload: Option<Bytes>) {
+        let echo: Option<Echo> = payload.and_then(|payload| serde_json::from_slice(&payload).ok());
+        let answered = echo.map_or(self.pings, |echo| echo.n);
+        let seen = self.operations.iter().filter(|(_, operation)| operation.ping <= answered);
+        let ids: Vec<u64> = seen.map(|(id, _)| *id).collect();
         ids.into_iter().for_each(|id| self.open(id));
     }
 
@@ -326,9 +368,8 @@ impl Session {
     }
 
     fn next(&mut self, id: u64, payload: Option<Bytes>) {
-        if !self.operations.contains_key(&id) {
-            return;
-        }
+        let Some(operation) = self.operations.get_mut(&id) else { return };
+        operation.answered = true;
         self.open(id);
         self.outputs.push_back(Output::Message(id, StreamMessage::result(payload.unwrap_or_default())));
     }

@@ -81,6 +81,11 @@ impl Bench {
     }
 }
 
+/// Our ping of that number.
+fn ping(number: u64) -> Value {
+    json!({ "type": "ping", "payload": { "n": number } })
+}
+
 #[test]
 fn nothing_is_subscribed_before_the_acknowledgement() {
     let mut bench = Bench::new(Dialect::TransportWs);
@@ -89,7 +94,7 @@ fn nothing_is_subscribed_before_the_acknowledgement() {
     assert!(bench.sent().is_empty());
     bench.hear(json!({ "type": "connection_ack", "payload": {} }));
     let subscribe = json!({ "id": "1", "type": "subscribe", "payload": { "query": "subscription { a }" } });
-    assert_eq!(bench.sent(), [subscribe, json!({ "type": "ping" })]);
+    assert_eq!(bench.sent(), [subscribe, ping(1)]);
     assert!(bench.told().is_empty(), "the server has not shown yet that it saw the subscribe");
     bench.hear(json!({ "type": "pong" }));
     assert_eq!(bench.told(), ["1 opened"]);
@@ -155,17 +160,56 @@ fn silence_is_met_with_a_ping_and_then_given_up() {
     let mut bench = Bench::ready(Dialect::TransportWs);
     assert_eq!(bench.session.next_deadline(), bench.now + TIMING.ping);
     bench.pass(20);
-    assert_eq!(bench.sent(), [json!({ "type": "ping" })]);
+    assert_eq!(bench.sent(), [ping(1)]);
     bench.pass(20);
     assert!(bench.sent().is_empty(), "one ping is enough");
     bench.hear(json!({ "type": "pong" }));
     bench.pass(20);
-    assert_eq!(bench.sent(), [json!({ "type": "ping" })], "the count starts anew with each sign of life");
+    assert_eq!(bench.sent(), [ping(2)], "the count starts anew with each sign of life");
     bench.pass(39);
     assert!(bench.told().is_empty());
     bench.pass(1);
     assert_eq!(bench.failure().kind(), ErrorKind::Timeout);
     assert_eq!(bench.sent(), [json!({ "close": 1001 })]);
+}
+
+#[test]
+fn a_pong_opens_what_was_subscribed_before_its_ping_and_nothing_later() {
+    let mut bench = Bench::ready(Dialect::TransportWs);
+    bench.subscribe();
+    bench.subscribe();
+    bench.hear(json!({ "type": "pong", "payload": { "n": 1 } }));
+    assert_eq!(bench.told(), ["1 opened"]);
+    bench.hear(json!({ "type": "pong", "payload": { "n": 2 } }));
+    assert_eq!(bench.told(), ["2 opened"]);
+    // PROTOCOL.md, "Pong": the payload is optional.
+    for payload in [json!(null), json!({}), json!({ "other": true })] {
+        let mut bench = Bench::ready(Dialect::TransportWs);
+        bench.subscribe();
+        bench.hear(json!({ "type": "pong", "payload": payload }));
+        assert_eq!(bench.told(), ["1 opened"]);
+    }
+}
+
+#[test]
+fn a_document_that_costs_the_connection_ends_its_own_stream_and_no_other() {
+    let mut bench = Bench::ready(Dialect::TransportWs);
+    (1..=3).for_each(|_| drop(bench.subscribe()));
+    bench.hear(json!({ "type": "pong" }));
+    bench.hear(json!({ "id": "3", "type": "next", "payload": { "data": { "a": 1 } } }));
+    bench.told();
+    bench.session.handle_close(Some((4400, "Syntax Error")));
+    let told = bench.told();
+    assert!(told[0].starts_with("2 next") && told[0].contains("code 4400: Syntax Error"), "{told:?}");
+    assert_eq!(told[1..], ["2 complete", "failed ConnectionLost"]);
+
+    // All documents were accepted, so it is none of them.
+    let mut bench = Bench::ready(Dialect::TransportWs);
+    bench.subscribe();
+    bench.hear(json!({ "id": "1", "type": "next", "payload": { "data": { "a": 1 } } }));
+    bench.told();
+    bench.session.handle_close(Some((4400, "")));
+    assert_eq!(bench.told(), ["failed ConnectionLost"]);
 }
 
 #[test]
