@@ -69,6 +69,11 @@ typedef void (PICO_CALL *pico_drop_fn)(void *user_data);
  * PICO_CONTINUE, or PICO_STOP to end the subscription. */
 typedef int32_t (PICO_CALL *pico_event_fn)(void *user_data, const struct pico_event_t *event);
 
+/* Receives `count` events, 1 or more, in order. They and the array live until the function returns
+ * (pico_event_retain() keeps an event). Returns PICO_CONTINUE, or PICO_STOP to end the subscription. */
+typedef int32_t (PICO_CALL *pico_events_fn)(void *user_data, const struct pico_event_t *const *events,
+                                            size_t count);
+
 /* Receives the outcome of a call, exactly once: PICO_OK and the reply, or a status and the error; the other is
  * NULL. Both belong to the function, which frees them: pico_reply_free(), pico_error_free(). */
 typedef void (PICO_CALL *pico_reply_fn)(void *user_data, int32_t status, struct pico_reply_t *reply,
@@ -138,6 +143,11 @@ typedef void (PICO_CALL *pico_log_fn)(void *user_data, int32_t level, const char
 #define PICO_EVENT_CLOSED 8
 
 /**
+ * With PICO_OVERFLOW_DROP: events came while you were behind, and are lost: pico_event_dropped_count().
+ */
+#define PICO_EVENT_DROPPED 9
+
+/**
  * A connection is being made.
  */
 #define PICO_STATE_CONNECTING 1
@@ -152,6 +162,12 @@ typedef void (PICO_CALL *pico_log_fn)(void *user_data, int32_t level, const char
  * pico_event_retry_delay_ms().
  */
 #define PICO_STATE_RETRYING 3
+
+/**
+ * With PICO_TRANSPORT_AUTO: the stream goes another way from now on, pico_event_transport();
+ * pico_event_error() says why the last one did not do.
+ */
+#define PICO_STATE_SWITCHED 4
 
 /**
  * Calls and streams that failed for good.
@@ -187,6 +203,37 @@ typedef void (PICO_CALL *pico_log_fn)(void *user_data, int32_t level, const char
  * The newer API, at /graph/v2.
  */
 #define PICO_GENERATION_G3 3
+
+/**
+ * Server-Sent Events, and what else works where those do not get through: WebSocket, then polling. The
+ * default. No connection is ever of this kind.
+ */
+#define PICO_TRANSPORT_AUTO 1
+
+/**
+ * Server-Sent Events.
+ */
+#define PICO_TRANSPORT_SSE 2
+
+/**
+ * WebSocket, one connection for all streams of a client.
+ */
+#define PICO_TRANSPORT_WEBSOCKET 3
+
+/**
+ * Asking for the whole list again and again, and telling what is new in it.
+ */
+#define PICO_TRANSPORT_POLL 4
+
+/**
+ * The socket is not read, which slows the server down. Nothing is lost. The default.
+ */
+#define PICO_OVERFLOW_WAIT 1
+
+/**
+ * The newest events are dropped and counted: PICO_EVENT_DROPPED. For displays, not for bookings.
+ */
+#define PICO_OVERFLOW_DROP 2
 
 /**
  * The order is new.
@@ -480,6 +527,24 @@ typedef struct {
      */
     void *user_data;
 } pico_event_callback_t;
+
+/**
+ * A function for events by the batch. The struct is copied.
+ */
+typedef struct {
+    /**
+     * Called with one event or more, in order, one call at a time.
+     */
+    pico_events_fn call;
+    /**
+     * Called once at the end; may be NULL.
+     */
+    pico_drop_fn drop;
+    /**
+     * Handed to both.
+     */
+    void *user_data;
+} pico_events_callback_t;
 
 /**
  * A header's name and value.
@@ -1059,7 +1124,7 @@ PICO_API void PICO_CALL pico_error_free(pico_error_t *error);
 PICO_API int32_t PICO_CALL pico_event_kind(const pico_event_t *event);
 
 /**
- * The event's object as the server sent it; NULL for states, problems and the end. `length` (may be NULL)
+ * The event's object as the server sent it; NULL where the event is not about one. `length` (may be NULL)
  * receives the length without the NUL. Lives as long as the event.
  */
 PICO_API const char *PICO_CALL pico_event_json(const pico_event_t *event, size_t *length);
@@ -1085,8 +1150,8 @@ PICO_API const pico_order_complete_t *PICO_CALL pico_event_order_complete(const 
 PICO_API const pico_note_t *PICO_CALL pico_event_note(const pico_event_t *event);
 
 /**
- * The error of a problem, of an end that was not the server's own, or of a lost connection; else NULL. It
- * belongs to the event and lives as long.
+ * The error of a problem, of an end that was not the server's own, of a lost connection, or of a way that did
+ * not do; else NULL. It belongs to the event and lives as long.
  */
 PICO_API const pico_error_t *PICO_CALL pico_event_error(const pico_event_t *event);
 
@@ -1094,6 +1159,12 @@ PICO_API const pico_error_t *PICO_CALL pico_event_error(const pico_event_t *even
  * The state of the connection: PICO_STATE_*; 0 when the event is something else.
  */
 PICO_API int32_t PICO_CALL pico_event_state(const pico_event_t *event);
+
+/**
+ * Which way the stream goes, with PICO_STATE_CONNECTING, PICO_STATE_OPEN and PICO_STATE_SWITCHED:
+ * PICO_TRANSPORT_*, never PICO_TRANSPORT_AUTO. Else 0.
+ */
+PICO_API int32_t PICO_CALL pico_event_transport(const pico_event_t *event);
 
 /**
  * With PICO_STATE_OPEN after a lost connection: for how many milliseconds nothing was heard. Events of
@@ -1113,13 +1184,18 @@ PICO_API int64_t PICO_CALL pico_event_retry_delay_ms(const pico_event_t *event);
 PICO_API uint32_t PICO_CALL pico_event_failures(const pico_event_t *event);
 
 /**
+ * With PICO_EVENT_DROPPED: how many events were lost. Else 0.
+ */
+PICO_API uint64_t PICO_CALL pico_event_dropped_count(const pico_event_t *event);
+
+/**
  * Keeps an event beyond the callback: returns another handle of it, which is yours to free. NULL for NULL.
  */
 PICO_API pico_event_t *PICO_CALL pico_event_retain(const pico_event_t *event);
 
 /**
- * Frees an event that pico_subscription_next() or pico_event_retain() gave; not one that a callback was
- * lent.
+ * Frees an event that pico_subscription_next(), pico_subscription_next_batch() or pico_event_retain() gave;
+ * not one that a callback was lent.
  */
 PICO_API void PICO_CALL pico_event_free(pico_event_t *event);
 
@@ -1367,47 +1443,6 @@ pico_status_t PICO_CALL pico_options_set_retry_after_limit_ms(pico_options_t *op
                                                               pico_error_t **error);
 
 /**
- * With no byte for this long, comments included, a stream's connection counts as dead. Default 5 minutes.
- */
-PICO_API
-pico_status_t PICO_CALL pico_options_set_stream_idle_timeout_ms(pico_options_t *options,
-                                                                int64_t timeout_ms,
-                                                                pico_error_t **error);
-
-/**
- * The waits between a stream's connections: up to first_ms, doubling up to most_ms. Default 1 s and 60 s.
- */
-PICO_API
-pico_status_t PICO_CALL pico_options_set_stream_backoff_ms(pico_options_t *options,
-                                                           int64_t first_ms,
-                                                           int64_t most_ms,
-                                                           pico_error_t **error);
-
-/**
- * How much of a server's wish to wait a stream honours at most. Default 5 minutes.
- */
-PICO_API
-pico_status_t PICO_CALL pico_options_set_stream_retry_limit_ms(pico_options_t *options,
-                                                               int64_t limit_ms,
-                                                               pico_error_t **error);
-
-/**
- * After a connection has held this long, a stream's waits start anew from the shortest. Default 60 s.
- */
-PICO_API
-pico_status_t PICO_CALL pico_options_set_stream_stable_after_ms(pico_options_t *options,
-                                                                int64_t stable_after_ms,
-                                                                pico_error_t **error);
-
-/**
- * How many events of a stream may wait to be taken before the socket is no longer read. Default 256.
- */
-PICO_API
-pico_status_t PICO_CALL pico_options_set_stream_buffer(pico_options_t *options,
-                                                       size_t events,
-                                                       pico_error_t **error);
-
-/**
  * Limits the bytes of one reply, after decompression, and of one event. Default 64 MiB and 8 MiB.
  */
 PICO_API
@@ -1468,6 +1503,98 @@ PICO_API
 pico_status_t PICO_CALL pico_options_set_user_agent(pico_options_t *options,
                                                     const char *user_agent,
                                                     pico_error_t **error);
+
+/**
+ * How streams travel: PICO_TRANSPORT_*. PICO_TRANSPORT_POLL is only for Pico's own streams, not for
+ * pico_client_subscribe(). Default PICO_TRANSPORT_AUTO.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_set_stream_transport(pico_options_t *options,
+                                                          int32_t transport,
+                                                          pico_error_t **error);
+
+/**
+ * With PICO_TRANSPORT_AUTO, Server-Sent Events without a byte for this long after the request count as held
+ * back by a proxy, and the stream goes another way. Default 15 s.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_set_stream_first_byte_timeout_ms(pico_options_t *options,
+                                                                      int64_t timeout_ms,
+                                                                      pico_error_t **error);
+
+/**
+ * On a WebSocket the server is asked for a sign of life after this much silence. Default 20 s.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_set_stream_ping_interval_ms(pico_options_t *options,
+                                                                 int64_t interval_ms,
+                                                                 pico_error_t **error);
+
+/**
+ * How long between two questions when polling. Default 30 s.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_set_stream_poll_interval_ms(pico_options_t *options,
+                                                                 int64_t interval_ms,
+                                                                 pico_error_t **error);
+
+/**
+ * With PICO_TRANSPORT_AUTO, how long to poll before a stream is tried again. Default 10 minutes.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_set_stream_poll_period_ms(pico_options_t *options,
+                                                               int64_t period_ms,
+                                                               pico_error_t **error);
+
+/**
+ * With no byte for this long, comments included, a stream's connection counts as dead. Default 5 minutes.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_set_stream_idle_timeout_ms(pico_options_t *options,
+                                                                int64_t timeout_ms,
+                                                                pico_error_t **error);
+
+/**
+ * The waits between a stream's connections: up to first_ms, doubling up to most_ms. Default 1 s and 60 s.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_set_stream_backoff_ms(pico_options_t *options,
+                                                           int64_t first_ms,
+                                                           int64_t most_ms,
+                                                           pico_error_t **error);
+
+/**
+ * How much of a server's wish to wait a stream honours at most. Default 5 minutes.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_set_stream_retry_limit_ms(pico_options_t *options,
+                                                               int64_t limit_ms,
+                                                               pico_error_t **error);
+
+/**
+ * After a connection has held this long, a stream's waits start anew from the shortest. Default 60 s.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_set_stream_stable_after_ms(pico_options_t *options,
+                                                                int64_t stable_after_ms,
+                                                                pico_error_t **error);
+
+/**
+ * How many events of a stream may wait to be taken before pico_options_set_stream_overflow() says what
+ * happens. Default 256.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_set_stream_buffer(pico_options_t *options,
+                                                       size_t events,
+                                                       pico_error_t **error);
+
+/**
+ * What happens to events that come while the buffer is full: PICO_OVERFLOW_*. Default PICO_OVERFLOW_WAIT.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_set_stream_overflow(pico_options_t *options,
+                                                         int32_t overflow,
+                                                         pico_error_t **error);
 
 /**
  * The text. Lives as long as the object. NULL for NULL.
@@ -1576,8 +1703,9 @@ PICO_API const char *PICO_CALL pico_status_name(pico_status_t status);
 /**
  * Streams operations as they are created or changed. `filter` may be NULL for all. With a `callback`
  * events are delivered to it, possibly before this function has returned, and on PICO_OK the library owns
- * its user_data; with NULL they are taken by pico_subscription_next(). Failures to connect are events, not
- * failures of this function, which never waits.
+ * its user_data; with NULL they are taken by pico_subscription_next() and its like, or delivered by
+ * pico_subscription_deliver_batches(). Failures to connect are events, not failures of this function, which
+ * never waits.
  */
 PICO_API
 pico_status_t PICO_CALL pico_client_operations_stream(const pico_client_t *client,
@@ -1633,16 +1761,18 @@ pico_status_t PICO_CALL pico_client_subscribe(const pico_client_t *client,
                                               pico_error_t **error);
 
 /**
- * Takes the next event of a subscription without a callback; free it with pico_event_free(). Waits
- * timeout_ms at most, 0 not at all, negative for ever. PICO_E_TIMEOUT when there was none; PICO_E_CLOSED
- * after the end (the last event is PICO_EVENT_CLOSED, unless this side ended it). Several threads may
- * take; each event goes to one of them. Waits.
+ * Delivers the events of a subscription that was opened without a callback to a function by the batch: each
+ * call gets those that are there, `most` of them at most. For hosts to whom each call is dear. All that holds
+ * for the callback of a stream holds here: on PICO_OK the library owns user_data, calls come one at a time
+ * and in order, and `drop` is called once, after the last. Events cannot be pulled any more; one that another
+ * thread is taking at this moment goes to that thread. PICO_E_CLOSED when the subscription was ended here.
+ * Never waits; any thread.
  */
 PICO_API
-pico_status_t PICO_CALL pico_subscription_next(const pico_subscription_t *subscription,
-                                               int64_t timeout_ms,
-                                               pico_event_t **event,
-                                               pico_error_t **error);
+pico_status_t PICO_CALL pico_subscription_deliver_batches(const pico_subscription_t *subscription,
+                                                          size_t most,
+                                                          const pico_events_callback_t *callback,
+                                                          pico_error_t **error);
 
 /**
  * Waits, timeout_ms at most (negative: for ever), until the stream is open. From then on nothing that
@@ -1681,6 +1811,44 @@ pico_status_t PICO_CALL pico_subscription_close(const pico_subscription_t *subsc
  * callback included.
  */
 PICO_API void PICO_CALL pico_subscription_free(pico_subscription_t *subscription);
+
+/**
+ * Takes the next event of a subscription without a callback; free it with pico_event_free(). Waits
+ * timeout_ms at most, 0 not at all, negative for ever. PICO_E_TIMEOUT when there was none; PICO_E_CLOSED
+ * after the end (the last event is PICO_EVENT_CLOSED, unless this side ended it). Several threads may
+ * take; each event goes to one of them. Waits.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_subscription_next(const pico_subscription_t *subscription,
+                                               int64_t timeout_ms,
+                                               pico_event_t **event,
+                                               pico_error_t **error);
+
+/**
+ * Takes the next events of a subscription without a callback: waits for the first as
+ * pico_subscription_next() does, and takes with it what else is there, `capacity` in all at most. `events` has
+ * room for that many; *count receives how many there are, 1 or more. Free each with pico_event_free().
+ * Waits.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_subscription_next_batch(const pico_subscription_t *subscription,
+                                                     int64_t timeout_ms,
+                                                     pico_event_t **events,
+                                                     size_t capacity,
+                                                     size_t *count,
+                                                     pico_error_t **error);
+
+/**
+ * Gives a descriptor for poll(), select() or epoll, for a host with an event loop of its own: it is readable
+ * exactly while pico_subscription_next() with a time limit of 0 would return an event or PICO_E_CLOSED. When it
+ * is readable, take events until PICO_E_TIMEOUT. It belongs to the subscription, which always gives the same
+ * one: do not read, write or close it, and take it out of an epoll set before the subscription is freed. Only
+ * for a subscription without a callback. Unix only; PICO_E_INVALID_ARGUMENT elsewhere. Never waits; any thread.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_subscription_descriptor(const pico_subscription_t *subscription,
+                                                     int *descriptor,
+                                                     pico_error_t **error);
 
 /**
  * The version of the library that is loaded, such as "0.1.0". Lives for ever.

@@ -33,7 +33,8 @@ from ._errors import (
     TlsError,
     TooLargeError,
 )
-from ._native import (
+from ._native import Reply, WebhookUnsubscribed, __version__
+from ._objects import (
     Attribute,
     Json,
     NoteEvent,
@@ -41,12 +42,9 @@ from ._native import (
     OperationSummary,
     OrderComplete,
     OrderedOperation,
-    Reply,
     State,
     SubOperation,
     Webhook,
-    WebhookUnsubscribed,
-    __version__,
 )
 from ._sandbox import Sandbox
 from ._subscription import StreamState, Subscription

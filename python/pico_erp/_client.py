@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, Callable, Mapping, Optional, Type
+from typing import Any, Callable, List, Mapping, Optional, Type
 
 from ._errors import Error
-from ._native import BaseClient, Json, NoteEvent, Operation, OrderComplete, SubOperation
+from ._native import BaseClient
+from ._objects import Json, NoteEvent, Operation, OrderComplete, SubOperation
 from ._subscription import StreamState, Subscription
 
 
@@ -19,13 +20,20 @@ class Client(BaseClient):
     ``generation`` "G2" or "G3" decides the path where the endpoint has none.
 
     Times are in seconds. ``connect_timeout`` for a connection, ``request_timeout`` for one try of a call;
-    ``max_attempts`` tries in all, with waits growing from ``backoff`` to ``backoff_max``. A stream with no sign of life
-    for ``idle_timeout`` is connected again, with waits growing from ``reconnect_backoff`` to ``reconnect_backoff_max``.
+    ``max_attempts`` tries in all, with waits growing from ``backoff`` to ``backoff_max``.
+
+    ``transport`` is how streams travel: "sse" (Server-Sent Events), "websocket" (one connection for all streams), "poll"
+    (asks for the list every ``poll_interval`` and tells what is new; only for the typed streams), or "auto": SSE, and where
+    no byte of it comes within ``first_byte_timeout``, as behind a proxy that holds it back, WebSocket; where that is
+    refused, polling for ``poll_period``, then a stream again. A stream with no sign of life for ``idle_timeout`` is
+    connected again, with waits growing from ``reconnect_backoff`` to ``reconnect_backoff_max``; on a WebSocket the server
+    is asked for one after ``ping_interval``. ``stream_buffer`` is how many events may wait for the program. When more come,
+    ``overflow`` "wait" no longer reads the socket, and "drop" drops the newest and counts them
+    (``Subscription.dropped``).
 
     ``proxy`` is a URL, "" for none, or None for what HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY say; ``no_proxy``
     goes with a URL. ``extra_ca``, ``client_cert`` and ``client_key`` are PEM text, PEM bytes, or a path.
-    ``max_reply_bytes`` and ``max_event_bytes`` limit what a server may send; ``stream_buffer`` is how many events
-    may wait before the socket is no longer read.
+    ``max_reply_bytes`` and ``max_event_bytes`` limit what a server may send.
 
     Raises InvalidArgumentError naming the setting that is wrong. Nothing is sent and no thread is started until
     the first call. All calls raise exceptions derived from ``pico_erp.Error``, and ForkedError in a process that
@@ -39,9 +47,11 @@ class Client(BaseClient):
         order_index: Optional[int] = None,
         *,
         callback: Optional[Callable[[OrderComplete], object]] = None,
+        batch_callback: Optional[Callable[[List[OrderComplete]], object]] = None,
         on_problem: Optional[Callable[[Error], object]] = None,
         on_error: Optional[Callable[[BaseException], object]] = None,
         on_state: Optional[Callable[[StreamState], object]] = None,
+        on_dropped: Optional[Callable[[int], object]] = None,
     ) -> Subscription[OrderComplete]:
         """Streams completed orders, all of them or those that fit. See ``Subscription``.
 
@@ -51,9 +61,11 @@ class Client(BaseClient):
             lambda: self._completions(operation_id, external_order_id, order_index),
             name="completions",
             callback=callback,
+            batch_callback=batch_callback,
             on_problem=on_problem,
             on_error=on_error,
             on_state=on_state,
+            on_dropped=on_dropped,
         )
 
     def operations_stream(
@@ -63,18 +75,22 @@ class Client(BaseClient):
         external_revision: Optional[str] = None,
         *,
         callback: Optional[Callable[[Operation], object]] = None,
+        batch_callback: Optional[Callable[[List[Operation]], object]] = None,
         on_problem: Optional[Callable[[Error], object]] = None,
         on_error: Optional[Callable[[BaseException], object]] = None,
         on_state: Optional[Callable[[StreamState], object]] = None,
+        on_dropped: Optional[Callable[[int], object]] = None,
     ) -> Subscription[Operation]:
         """Streams operations as they are created or changed."""
         return Subscription(
             lambda: self._operations_stream(id, external_id, external_revision),
             name="operations",
             callback=callback,
+            batch_callback=batch_callback,
             on_problem=on_problem,
             on_error=on_error,
             on_state=on_state,
+            on_dropped=on_dropped,
         )
 
     def sub_operations_stream(
@@ -83,36 +99,44 @@ class Client(BaseClient):
         sub_id: Optional[str] = None,
         *,
         callback: Optional[Callable[[SubOperation], object]] = None,
+        batch_callback: Optional[Callable[[List[SubOperation]], object]] = None,
         on_problem: Optional[Callable[[Error], object]] = None,
         on_error: Optional[Callable[[BaseException], object]] = None,
         on_state: Optional[Callable[[StreamState], object]] = None,
+        on_dropped: Optional[Callable[[int], object]] = None,
     ) -> Subscription[SubOperation]:
         """Streams changes of the product structure."""
         return Subscription(
             lambda: self._sub_operations_stream(parent_id, sub_id),
             name="sub-operations",
             callback=callback,
+            batch_callback=batch_callback,
             on_problem=on_problem,
             on_error=on_error,
             on_state=on_state,
+            on_dropped=on_dropped,
         )
 
     def note_events_stream(
         self,
         *,
         callback: Optional[Callable[[NoteEvent], object]] = None,
+        batch_callback: Optional[Callable[[List[NoteEvent]], object]] = None,
         on_problem: Optional[Callable[[Error], object]] = None,
         on_error: Optional[Callable[[BaseException], object]] = None,
         on_state: Optional[Callable[[StreamState], object]] = None,
+        on_dropped: Optional[Callable[[int], object]] = None,
     ) -> Subscription[NoteEvent]:
         """Streams operators' notes. Older Picos do not have this stream and refuse it with GraphQLError."""
         return Subscription(
             lambda: self._note_events_stream(),
             name="note events",
             callback=callback,
+            batch_callback=batch_callback,
             on_problem=on_problem,
             on_error=on_error,
             on_state=on_state,
+            on_dropped=on_dropped,
         )
 
     def subscribe(
@@ -122,9 +146,11 @@ class Client(BaseClient):
         operation_name: Optional[str] = None,
         *,
         callback: Optional[Callable[[Json], object]] = None,
+        batch_callback: Optional[Callable[[List[Json]], object]] = None,
         on_problem: Optional[Callable[[Error], object]] = None,
         on_error: Optional[Callable[[BaseException], object]] = None,
         on_state: Optional[Callable[[StreamState], object]] = None,
+        on_dropped: Optional[Callable[[int], object]] = None,
     ) -> Subscription[Json]:
         """Streams any subscription document; each item is the ``data`` of one result.
 
@@ -134,9 +160,11 @@ class Client(BaseClient):
             lambda: self._subscribe(query, variables, operation_name),
             name="subscription",
             callback=callback,
+            batch_callback=batch_callback,
             on_problem=on_problem,
             on_error=on_error,
             on_state=on_state,
+            on_dropped=on_dropped,
         )
 
     def __enter__(self) -> "Client":

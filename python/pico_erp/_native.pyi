@@ -7,7 +7,6 @@ process that was forked after the first call. ``timeout`` is in seconds for the 
 leaves it to the client's settings.
 """
 
-from datetime import datetime
 from os import PathLike
 from typing import (
     Any,
@@ -21,10 +20,22 @@ from typing import (
     Tuple,
     Union,
     final,
-    type_check_only,
 )
 
 from typing_extensions import Self, disjoint_base
+
+from ._objects import (
+    Attribute,
+    Json,
+    NoteEvent,
+    Operation,
+    OperationSummary,
+    OrderComplete,
+    OrderedOperation,
+    State,
+    SubOperation,
+    Webhook,
+)
 
 __all__ = [
     "Attribute",
@@ -70,7 +81,12 @@ class BaseClient:
         max_attempts: int = 4,
         backoff: float = 0.2,
         backoff_max: float = 10.0,
+        transport: Literal["auto", "sse", "websocket", "poll"] = "auto",
         idle_timeout: float = 300.0,
+        ping_interval: float = 20.0,
+        first_byte_timeout: float = 15.0,
+        poll_interval: float = 30.0,
+        poll_period: float = 600.0,
         reconnect_backoff: float = 1.0,
         reconnect_backoff_max: float = 60.0,
         proxy: Optional[str] = None,
@@ -83,6 +99,7 @@ class BaseClient:
         max_reply_bytes: int = 67108864,
         max_event_bytes: int = 8388608,
         stream_buffer: int = 256,
+        overflow: Literal["wait", "drop"] = "wait",
     ) -> Self: ...
     @property
     def endpoint(self) -> str:
@@ -210,6 +227,7 @@ class BaseSandbox:
         waterfall: bool = False,
         child_completions: bool = False,
         ping_interval: float = 12.0,
+        web_socket_protocols: Literal["both", "graphql-transport-ws", "graphql-ws", "none"] = "both",
     ) -> Self: ...
     @property
     def url(self) -> str:
@@ -297,6 +315,11 @@ class BaseSandbox:
             "malformed_event",
             "huge_event",
             "refuse_batch",
+            "buffer_sse",
+            "half_open",
+            "close_ws",
+            "refuse_upgrade",
+            "no_ack",
         ],
         *,
         times: Optional[int] = None,
@@ -305,12 +328,28 @@ class BaseSandbox:
         retry_after: Optional[int] = None,
         seconds: Optional[float] = None,
         size: Optional[int] = None,
+        head: Optional[bool] = None,
+        new_too: Optional[bool] = None,
+        code: Optional[int] = None,
+        reason: Optional[str] = None,
     ) -> None:
         """Adds something that goes wrong from now on, ``times`` times or for ``lasting`` seconds, or until
         clear_faults().
 
-        "split" cuts what is sent into pieces of ``size`` bytes, "delay" waits ``seconds`` before each answer, "status"
-        answers with ``status`` and ``retry_after`` seconds, "huge_body" and "huge_event" send ``size`` bytes.
+        To all connections: "split" cuts what is sent into pieces of ``size`` bytes; "stall" sends nothing more until the
+        fault ends; "half_open" makes the server vanish from all connections without closing them, those that are
+        opened later included with ``new_too``.
+
+        To requests: "delay" waits ``seconds`` first, "status" answers with ``status`` and ``retry_after`` seconds, "html"
+        with a log-in page, "hang" never; "cut_body" and "malformed_json" send half the reply, "huge_body" ``size`` bytes
+        (default 100 MB); "refuse_batch" refuses mutations with more than one field.
+
+        To streams: "malformed_event" and "huge_event" (``size`` bytes) spoil the next event; "buffer_sse" holds back event
+        streams, until ``size`` bytes are there or to their end, and with ``head=False`` the head of the response as well;
+        "close_ws" closes WebSockets with ``code`` and ``reason``, "refuse_upgrade" answers the upgrade with ``status``, and
+        "no_ack" never acknowledges a new WebSocket.
+
+        Raises InvalidArgumentError naming an argument that is missing, wrong, or not for that kind.
         """
 
     def clear_faults(self) -> None:
@@ -318,6 +357,23 @@ class BaseSandbox:
 
     def cut_connections(self) -> int:
         """Cuts all connections; returns how many."""
+
+    def set_ping_interval(self, interval: Optional[float]) -> None:
+        """Sends comments and pings every so many seconds from now on, on what is open as well; None sends no more."""
+
+    def complete_streams(self) -> int:
+        """Ends all streams in an orderly way, as a server does that shuts down; returns how many. The sockets stay
+        open."""
+
+    def close_web_sockets(self, code: int, reason: str = "") -> int:
+        """Closes all WebSockets with that code and reason; returns how many."""
+
+    def revoke_token(self) -> None:
+        """Makes the token a wrong one, even where there is none: every request and every new stream is refused, event
+        streams that are open break off, WebSockets are closed with 4403."""
+
+    def restore_token(self) -> None:
+        """Takes the token again."""
 
     def wait_for(
         self,
@@ -338,10 +394,30 @@ class Stream:
     """A live stream, as the Python half sees it. Not for direct use: see pico_erp.Subscription."""
 
     def next(self, timeout: Optional[float] = None) -> Optional[Tuple[str, Any]]:
-        """Waits for the next notification: ("event", object), ("problem", exception), ("state", (name, gap, failures,
-        delay, cause)) or ("closed", exception or None). None after the end and after close().
+        """Waits for the next notification: ("event", object), ("problem", exception), ("dropped", count), ("state",
+        (name, gap, failures, delay, cause, transport)) or ("closed", exception or None). None after the end and after
+        close().
 
         Raises TimeoutError after ``timeout`` seconds.
+        """
+
+    def next_batch(self, max: int, timeout: Optional[float] = None) -> List[Tuple[str, Any]]:
+        """Waits for the next notification and takes with it what else is there, ``max`` in all at most. Empty after the
+        end and after close().
+
+        Raises TimeoutError after ``timeout`` seconds, InvalidArgumentError when ``max`` is less than 1.
+        """
+
+    def try_next(self) -> Optional[Tuple[str, Any]]:
+        """The next notification if one is there, without waiting; otherwise None, or ("end", None) after the end and
+        after close().
+        """
+
+    def fileno(self) -> int:
+        """A descriptor that is readable while try_next() would give something, and after the end. It belongs to the
+        stream.
+
+        Raises InvalidArgumentError where the operating system is not a Unix.
         """
 
     def opened(self, timeout: Optional[float] = None) -> None:
@@ -396,242 +472,3 @@ class WebhookUnsubscribed:
     @property
     def message(self) -> Optional[str]:
         """What the server said."""
-
-@type_check_only
-class _Object:
-    """What all of Pico's objects have in common. They are frozen, and equal when their JSON means the same."""
-
-    @property
-    def raw(self) -> str:
-        """The JSON text exactly as it was sent."""
-
-    @classmethod
-    def from_json(cls, text: Union[str, bytes]) -> Self:
-        """Decodes JSON as Pico sends it, such as the body of a webhook.
-
-        Raises DecodeError when it is not JSON or a field does not fit.
-        """
-
-    def to_dict(self) -> Any:
-        """The JSON decoded, with all fields that were sent, under their names in the API."""
-
-    def __eq__(self, other: object, /) -> bool: ...
-    def __ne__(self, other: object, /) -> bool: ...
-    def __hash__(self) -> int: ...
-    def __reduce__(self) -> Tuple[Any, Tuple[str]]: ...
-
-@final
-class Attribute(_Object):
-    """A serial, or on an Operation the slot for one."""
-
-    @property
-    def id(self) -> Optional[str]:
-        """Pico's identifier of the attribute."""
-
-    @property
-    def external_id(self) -> Optional[str]:
-        """The component's part number."""
-
-    @property
-    def value(self) -> Optional[str]:
-        """The serial; None on an operation, where it is not captured yet."""
-
-@final
-class OrderedOperation(_Object):
-    """The operation as a completion names it."""
-
-    @property
-    def id(self) -> Optional[str]:
-        """Pico's identifier."""
-
-    @property
-    def external_id(self) -> Optional[str]:
-        """The part number."""
-
-    @property
-    def external_revision(self) -> Optional[str]:
-        """The revision."""
-
-    @property
-    def name(self) -> Optional[str]:
-        """The display name."""
-
-@final
-class OperationSummary(_Object):
-    """How the build went."""
-
-    @property
-    def started_at(self) -> Optional[datetime]:
-        """When the first process was started (UTC)."""
-
-    @property
-    def consumed_serials(self) -> Tuple[Attribute, ...]:
-        """The serials of the parts that were built in."""
-
-@final
-class State(_Object):
-    """Where the build ended."""
-
-    @property
-    def produced_serial(self) -> Optional[str]:
-        """The serial of the finished unit, when one was captured."""
-
-@final
-class Operation(_Object):
-    """A product, a subassembly or a process: anything that can be ordered."""
-
-    @property
-    def id(self) -> Optional[str]:
-        """Pico's identifier; what orders are saved with."""
-
-    @property
-    def external_id(self) -> Optional[str]:
-        """The part number."""
-
-    @property
-    def external_revision(self) -> Optional[str]:
-        """The revision."""
-
-    @property
-    def name(self) -> str:
-        """The display name."""
-
-    @property
-    def template_id(self) -> Optional[str]:
-        """The template it was made from."""
-
-    @property
-    def variant_name(self) -> Optional[str]:
-        """The variant of the template."""
-
-    @property
-    def consumed_serials(self) -> Tuple[Attribute, ...]:
-        """The serialised parts that the build needs."""
-
-    @property
-    def updated_at(self) -> datetime:
-        """When it was last changed (UTC)."""
-
-    @property
-    def archived_at(self) -> Optional[datetime]:
-        """When it was archived (UTC); None while it is in use."""
-
-@final
-class SubOperation(_Object):
-    """One edge of the product structure, from a parent operation to a child operation."""
-
-    @property
-    def parent_id(self) -> Optional[str]:
-        """The parent's Operation.id."""
-
-    @property
-    def sub_id(self) -> Optional[str]:
-        """The child's Operation.id."""
-
-    @property
-    def sub_group(self) -> Optional[str]:
-        """The routing group, as text. Pico does not say what it means: compare it, and no more."""
-
-    @property
-    def updated_at(self) -> Optional[datetime]:
-        """When the edge was last changed (UTC)."""
-
-@final
-class OrderComplete(_Object):
-    """A completed operation order (Pico's OperationOrderComplete)."""
-
-    @property
-    def external_order_id(self) -> str:
-        """The ERP's order id."""
-
-    @property
-    def operation(self) -> Optional[OrderedOperation]:
-        """What was completed. With child orders switched on in Pico this may be a part of what was ordered."""
-
-    @property
-    def order_index(self) -> Optional[int]:
-        """Which unit of the order, from 0."""
-
-    @property
-    def at(self) -> datetime:
-        """When it was completed (UTC)."""
-
-    @property
-    def operation_summary(self) -> Optional[OperationSummary]:
-        """How the build went."""
-
-    @property
-    def end_state(self) -> Optional[State]:
-        """Where the build ended."""
-
-    @property
-    def produced_serial(self) -> Optional[str]:
-        """The serial of the finished unit, when one was captured: end_state.produced_serial."""
-
-    @property
-    def operation_id(self) -> Optional[str]:
-        """The id of the operation that was completed: operation.id."""
-
-@final
-class Webhook(_Object):
-    """One webhook registration (Pico's SubscriptionHandle). Pico never gives back the headers."""
-
-    @property
-    def subscription_id(self) -> Optional[str]:
-        """The id the caller chose."""
-
-    @property
-    def response_fragment(self) -> Optional[str]:
-        """The fragment that picks the stream and the fields of the payload."""
-
-    @property
-    def webhook_url(self) -> Optional[str]:
-        """Where Pico posts to."""
-
-    @property
-    def created_at(self) -> Optional[datetime]:
-        """When it was registered (UTC)."""
-
-    @property
-    def last_event_at(self) -> Optional[datetime]:
-        """When Pico last had an event for it (UTC)."""
-
-@final
-class NoteEvent(_Object):
-    """An operator's note that is new or was changed. Only newer Picos (generation G3) have them."""
-
-    @property
-    def seq(self) -> int:
-        """A running number."""
-
-    @property
-    def at(self) -> datetime:
-        """When the note was made (UTC)."""
-
-    @property
-    def id(self) -> Optional[str]:
-        """The note's id."""
-
-    @property
-    def external_id(self) -> Optional[str]:
-        """The note's id in an outside ticket system."""
-
-    @property
-    def text(self) -> Optional[str]:
-        """What the operator wrote."""
-
-    @property
-    def metadata(self) -> Optional[str]:
-        """Further detail as JSON text, in a form Pico does not describe."""
-
-    @property
-    def images(self) -> Tuple[str, ...]:
-        """URL paths of pictures."""
-
-    @property
-    def event_type(self) -> Optional[str]:
-        """Whether it is new or changed; Pico does not list the values."""
-
-@final
-class Json(_Object):
-    """Any JSON value, such as the data of one event of a raw subscription."""

@@ -14,7 +14,9 @@ class Sandbox(BaseSandbox):
 
     ``token`` is what it asks for, None takes any. ``seed`` is the path or the text of a TOML file with the operations
     to start with. ``auto_complete`` completes every saved order after so many seconds. ``waterfall`` makes child
-    orders for subassemblies, ``child_completions`` reports their completions as well.
+    orders for subassemblies, ``child_completions`` reports their completions as well. Event streams get a comment, and
+    WebSockets a ping, every ``ping_interval`` seconds. ``web_socket_protocols`` are those it takes: "both",
+    "graphql-transport-ws", "graphql-ws" (the legacy one), or "none", as behind a proxy that knows no WebSocket.
 
     >>> with Sandbox(token="secret") as sandbox, sandbox.client() as client:
     ...     client.save_order("op-abc-123", "ERP-1")

@@ -5,17 +5,15 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use pico_erp::runtime::{self, Cancel};
-use pico_erp::{
-    Client, Error, Json, OperationFilter, OrderCancel, OrderCompleteFilter, OrderSave, Request,
-    SubOperationFilter, Subscription, Units, WebhookSubscribe,
-};
+use pico_erp::{Client, Error, OrderCancel, OrderSave, Request, Subscription, Units, WebhookSubscribe};
 use pyo3::prelude::*;
 
 use crate::error::{closed, invalid, raise};
+use crate::filter;
 use crate::json::{Reply, dumps};
 use crate::model::{self, JsonValue, NoteEvent, Operation, OrderComplete, SubOperation, Webhook};
 use crate::settings::{Pem, Settings, Texts, limit, order_index};
-use crate::stream::{Make, Stream};
+use crate::stream::{Make, Open, Stream};
 use crate::wait::wait;
 
 /// The calls of a client. Not for direct use: see pico_erp.Client.
@@ -26,7 +24,7 @@ pub(crate) struct BaseClient {
     endpoint: String,
     closing: Cancel,
     /// The streams that may still be open; closing the client closes them.
-    streams: Mutex<Vec<Weak<Subscription<Json>>>>,
+    streams: Mutex<Vec<Weak<Open>>>,
 }
 
 /// What Client.webhook_unsubscribe did.
@@ -99,11 +97,11 @@ impl BaseClient {
             open(&client)
         });
         let subscription = opened.map_err(|error| raise(py, &error))?;
-        let subscription = Arc::new(subscription.into_json());
+        let opened = Arc::new(Open::new(subscription.into_json()));
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         streams.retain(|stream| stream.strong_count() > 0);
-        streams.push(Arc::downgrade(&subscription));
-        Ok(Stream::new(subscription, make))
+        streams.push(Arc::downgrade(&opened));
+        Ok(Stream::new(opened, make))
     }
 }
 
@@ -112,15 +110,17 @@ impl BaseClient {
     #[new]
     #[pyo3(signature = (
         endpoint=None, token=None, *, token_provider=None, generation="G2".to_owned(), connect_timeout=10.0,
-        request_timeout=30.0, max_attempts=4, backoff=0.2, backoff_max=10.0, idle_timeout=300.0,
+        request_timeout=30.0, max_attempts=4, backoff=0.2, backoff_max=10.0, transport="auto".to_owned(),
+        idle_timeout=300.0, ping_interval=20.0, first_byte_timeout=15.0, poll_interval=30.0, poll_period=600.0,
         reconnect_backoff=1.0, reconnect_backoff_max=60.0, proxy=None, no_proxy=None, extra_ca=None,
         client_cert=None, client_key=None, headers=None, user_agent=None, max_reply_bytes=64 << 20,
-        max_event_bytes=8 << 20, stream_buffer=256
+        max_event_bytes=8 << 20, stream_buffer=256, overflow="wait".to_owned()
     ), text_signature = "(endpoint=None, token=None, *, token_provider=None, generation='G2', connect_timeout=10.0, \
-        request_timeout=30.0, max_attempts=4, backoff=0.2, backoff_max=10.0, idle_timeout=300.0, \
+        request_timeout=30.0, max_attempts=4, backoff=0.2, backoff_max=10.0, transport='auto', \
+        idle_timeout=300.0, ping_interval=20.0, first_byte_timeout=15.0, poll_interval=30.0, poll_period=600.0, \
         reconnect_backoff=1.0, reconnect_backoff_max=60.0, proxy=None, no_proxy=None, extra_ca=None, \
         client_cert=None, client_key=None, headers=None, user_agent=None, max_reply_bytes=67108864, \
-        max_event_bytes=8388608, stream_buffer=256)")]
+        max_event_bytes=8388608, stream_buffer=256, overflow='wait')")]
     #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments are its builder")]
     fn new(
         py: Python<'_>,
@@ -133,7 +133,12 @@ impl BaseClient {
         max_attempts: i64,
         backoff: f64,
         backoff_max: f64,
+        transport: String,
         idle_timeout: f64,
+        ping_interval: f64,
+        first_byte_timeout: f64,
+        poll_interval: f64,
+        poll_period: f64,
         reconnect_backoff: f64,
         reconnect_backoff_max: f64,
         proxy: Option<String>,
@@ -146,6 +151,7 @@ impl BaseClient {
         max_reply_bytes: i64,
         max_event_bytes: i64,
         stream_buffer: i64,
+        overflow: String,
     ) -> PyResult<Self> {
         if let Some(provider) = &token_provider
             && !provider.bind(py).is_callable()
@@ -162,7 +168,12 @@ impl BaseClient {
             max_attempts,
             backoff,
             backoff_max,
+            transport,
             idle_timeout,
+            ping_interval,
+            first_byte_timeout,
+            poll_interval,
+            poll_period,
             reconnect_backoff,
             reconnect_backoff_max,
             proxy,
@@ -175,6 +186,7 @@ impl BaseClient {
             max_reply_bytes,
             max_event_bytes,
             stream_buffer,
+            overflow,
         };
         // Reading certificates and the trust store takes a while; other threads need not wait for it.
         let client = py.detach(|| settings.client()).map_err(|error| raise(py, &error))?;
@@ -228,7 +240,7 @@ impl BaseClient {
         external_revision: Option<String>,
         timeout: Option<f64>,
     ) -> PyResult<Vec<Operation>> {
-        let filter = operation_filter(id, external_id, external_revision);
+        let filter = filter::operations(id, external_id, external_revision);
         let found = self.call(py, timeout, |client| async move { client.operations(&filter).await })?;
         Ok(found.into_iter().map(Operation::new).collect())
     }
@@ -242,7 +254,7 @@ impl BaseClient {
         sub_id: Option<String>,
         timeout: Option<f64>,
     ) -> PyResult<Vec<SubOperation>> {
-        let filter = sub_operation_filter(parent_id, sub_id);
+        let filter = filter::sub_operations(parent_id, sub_id);
         let found = self.call(py, timeout, |client| async move { client.sub_operations(&filter).await })?;
         Ok(found.into_iter().map(SubOperation::new).collect())
     }
@@ -257,7 +269,7 @@ impl BaseClient {
         order_index: Option<i64>,
         timeout: Option<f64>,
     ) -> PyResult<Vec<OrderComplete>> {
-        let filter = order_complete_filter(operation_id, external_order_id, order_index)
+        let filter = filter::order_completes(operation_id, external_order_id, order_index)
             .map_err(|error| raise(py, &error))?;
         let found = self.call(py, timeout, |client| async move { client.order_completes(&filter).await })?;
         Ok(found.into_iter().map(OrderComplete::new).collect())
@@ -385,7 +397,7 @@ impl BaseClient {
         external_id: Option<String>,
         external_revision: Option<String>,
     ) -> PyResult<Stream> {
-        let filter = operation_filter(id, external_id, external_revision);
+        let filter = filter::operations(id, external_id, external_revision);
         self.open(py, model::event::<Operation>, |client| client.operations_stream(&filter))
     }
 
@@ -397,7 +409,7 @@ impl BaseClient {
         parent_id: Option<String>,
         sub_id: Option<String>,
     ) -> PyResult<Stream> {
-        let filter = sub_operation_filter(parent_id, sub_id);
+        let filter = filter::sub_operations(parent_id, sub_id);
         self.open(py, model::event::<SubOperation>, |client| client.sub_operations_stream(&filter))
     }
 
@@ -410,7 +422,7 @@ impl BaseClient {
         external_order_id: Option<String>,
         order_index: Option<i64>,
     ) -> PyResult<Stream> {
-        let filter = order_complete_filter(operation_id, external_order_id, order_index)
+        let filter = filter::order_completes(operation_id, external_order_id, order_index)
             .map_err(|error| raise(py, &error))?;
         self.open(py, model::event::<OrderComplete>, |client| client.order_completes_stream(&filter))
     }
@@ -449,35 +461,4 @@ fn request(
         request = request.operation_name(name);
     }
     Ok(request)
-}
-
-fn operation_filter(
-    id: Option<String>,
-    external_id: Option<String>,
-    external_revision: Option<String>,
-) -> OperationFilter {
-    let mut filter = OperationFilter::all();
-    filter.id = id;
-    filter.external_id = external_id;
-    filter.external_revision = external_revision;
-    filter
-}
-
-fn sub_operation_filter(parent_id: Option<String>, sub_id: Option<String>) -> SubOperationFilter {
-    let mut filter = SubOperationFilter::all();
-    filter.parent_id = parent_id;
-    filter.sub_id = sub_id;
-    filter
-}
-
-fn order_complete_filter(
-    operation_id: Option<String>,
-    external_order_id: Option<String>,
-    order_index: Option<i64>,
-) -> Result<OrderCompleteFilter, Error> {
-    let mut filter = OrderCompleteFilter::all();
-    filter.operation_id = operation_id;
-    filter.external_order_id = external_order_id;
-    filter.order_index = order_index.map(self::order_index).transpose()?;
-    Ok(filter)
 }

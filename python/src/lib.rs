@@ -6,6 +6,8 @@
 
 mod client;
 mod error;
+mod fault;
+mod filter;
 mod json;
 mod model;
 mod nested;

@@ -4,17 +4,16 @@
 use std::mem;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use pico_erp::{Error, ErrorKind, Json, runtime};
 use pico_erp_sandbox::{
-    Attribute, CompletionSpec, Config, Fault, FaultKind, HUGE_BODY, NoteSpec, OperationSpec, Sandbox, Seed,
-    Waits,
+    Attribute, CompletionSpec, Config, NoteSpec, OperationSpec, Sandbox, Seed, Waits, WebSocketProtocols,
 };
 use pyo3::prelude::*;
 use serde::Serialize;
 
 use crate::error::{closed, raise};
+use crate::fault::ToldFault;
 use crate::json::loads;
 use crate::model::{FromJson, NoteEvent, Operation, OrderComplete, SubOperation};
 use crate::settings::{limit, seconds};
@@ -47,6 +46,19 @@ fn seed(source: &str) -> Result<Seed, Error> {
     let text = std::fs::read_to_string(PathBuf::from(source))
         .map_err(|error| Error::invalid("seed", format!("cannot read {source}: {error}")))?;
     Seed::from_toml_str(&text).map_err(convert)
+}
+
+fn protocols(name: &str) -> Result<WebSocketProtocols, Error> {
+    match name {
+        "both" => Ok(WebSocketProtocols::Both),
+        "graphql-transport-ws" => Ok(WebSocketProtocols::TransportWsOnly),
+        "graphql-ws" => Ok(WebSocketProtocols::LegacyOnly),
+        "none" => Ok(WebSocketProtocols::None),
+        other => {
+            let model = "give \"both\", \"graphql-transport-ws\", \"graphql-ws\" or \"none\"";
+            Err(Error::invalid("web_socket_protocols", format!("is \"{other}\"; {model}")))
+        }
+    }
 }
 
 impl Drop for BaseSandbox {
@@ -103,8 +115,10 @@ fn told<'py>(py: Python<'py>, value: &impl Serialize) -> PyResult<Bound<'py, PyA
 impl BaseSandbox {
     #[new]
     #[pyo3(signature = (
-        token=None, seed=None, auto_complete=None, waterfall=false, child_completions=false, ping_interval=12.0
+        token=None, seed=None, auto_complete=None, waterfall=false, child_completions=false, ping_interval=12.0,
+        web_socket_protocols="both"
     ))]
+    #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments are its builder")]
     fn new(
         py: Python<'_>,
         token: Option<String>,
@@ -113,6 +127,7 @@ impl BaseSandbox {
         waterfall: bool,
         child_completions: bool,
         ping_interval: f64,
+        web_socket_protocols: &str,
     ) -> PyResult<Self> {
         let config = || {
             Ok(Config {
@@ -122,6 +137,7 @@ impl BaseSandbox {
                 waterfall,
                 child_completions,
                 ping_interval: seconds("ping_interval", ping_interval)?,
+                web_socket_protocols: protocols(web_socket_protocols)?,
                 ..Config::default()
             })
         };
@@ -279,60 +295,40 @@ impl BaseSandbox {
     }
 
     /// Adds something that goes wrong from now on, `times` times or for `lasting` seconds, or until clear_faults().
-    ///
-    /// `kind` is one of "split" (`size`: bytes), "stall", "delay" (`seconds`), "status" (`status`, `retry_after`
-    /// seconds), "html", "hang", "cut_body", "huge_body" (`size`), "malformed_json", "malformed_event",
-    /// "huge_event" (`size`), "refuse_batch".
     #[pyo3(signature = (
-        kind, *, times=None, lasting=None, status=None, retry_after=None, seconds=None, size=None
+        kind, *, times=None, lasting=None, status=None, retry_after=None, seconds=None, size=None, head=None,
+        new_too=None, code=None, reason=None
     ))]
     #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments are its builder")]
     fn add_fault(
         &self,
         py: Python<'_>,
-        kind: &str,
+        kind: String,
         times: Option<u32>,
         lasting: Option<f64>,
         status: Option<u16>,
         retry_after: Option<u64>,
         seconds: Option<f64>,
         size: Option<u64>,
+        head: Option<bool>,
+        new_too: Option<bool>,
+        code: Option<u16>,
+        reason: Option<String>,
     ) -> PyResult<()> {
-        let fault = || {
-            let needs = |field: &str| Error::invalid(field, format!("is required with \"{kind}\""));
-            let kind = match kind {
-                "split" => FaultKind::Split {
-                    bytes: usize::try_from(size.ok_or_else(|| needs("size"))?).unwrap_or(usize::MAX),
-                },
-                "stall" => FaultKind::Stall,
-                "delay" => FaultKind::Delay(crate::settings::seconds(
-                    "seconds",
-                    seconds.ok_or_else(|| needs("seconds"))?,
-                )?),
-                "status" => FaultKind::Status {
-                    status: status.ok_or_else(|| needs("status"))?,
-                    retry_after: retry_after.map(Duration::from_secs),
-                },
-                "html" => FaultKind::Html,
-                "hang" => FaultKind::Hang,
-                "cut_body" => FaultKind::CutBody,
-                "huge_body" => FaultKind::HugeBody { bytes: size.unwrap_or(HUGE_BODY) },
-                "malformed_json" => FaultKind::MalformedJson,
-                "malformed_event" => FaultKind::MalformedEvent,
-                "huge_event" => FaultKind::HugeEvent { bytes: size.ok_or_else(|| needs("size"))? },
-                "refuse_batch" => FaultKind::RefuseBatch,
-                _ => return Err(Error::invalid("kind", format!("is \"{kind}\", which is no fault"))),
-            };
-            let mut fault = Fault::new(kind);
-            if let Some(times) = times {
-                fault = fault.times(times);
-            }
-            if let Some(lasting) = limit("lasting", lasting)? {
-                fault = fault.lasting(lasting);
-            }
-            Ok(fault)
+        let told = ToldFault {
+            kind,
+            times,
+            lasting,
+            status,
+            retry_after,
+            seconds,
+            size,
+            head,
+            new_too,
+            code,
+            reason,
         };
-        let fault = fault().map_err(|error| raise(py, &error))?;
+        let fault = told.fault().map_err(|error| raise(py, &error))?;
         self.act(py, |sandbox| {
             sandbox.add_fault(fault);
             Ok(())
@@ -350,6 +346,43 @@ impl BaseSandbox {
     /// Cuts all connections; returns how many.
     fn cut_connections(&self, py: Python<'_>) -> PyResult<usize> {
         self.act(py, |sandbox| Ok(sandbox.cut_connections()))
+    }
+
+    /// Sends comments and pings every so many seconds from now on, on what is open as well; None sends no more.
+    fn set_ping_interval(&self, py: Python<'_>, interval: Option<f64>) -> PyResult<()> {
+        let interval = limit("interval", interval).map_err(|error| raise(py, &error))?;
+        self.act(py, |sandbox| {
+            sandbox.set_ping_interval(interval);
+            Ok(())
+        })
+    }
+
+    /// Ends all streams in an orderly way, as a server does that shuts down; returns how many. The sockets stay open.
+    fn complete_streams(&self, py: Python<'_>) -> PyResult<usize> {
+        self.act(py, |sandbox| Ok(sandbox.complete_streams()))
+    }
+
+    /// Closes all WebSockets with that code and reason; returns how many.
+    #[pyo3(signature = (code, reason=String::new()), text_signature = "($self, code, reason='')")]
+    fn close_web_sockets(&self, py: Python<'_>, code: u16, reason: String) -> PyResult<usize> {
+        self.act(py, |sandbox| Ok(sandbox.close_web_sockets(code, reason)))
+    }
+
+    /// Makes the token a wrong one, even where there is none: every request and every new stream is refused, event
+    /// streams that are open break off, WebSockets are closed with 4403.
+    fn revoke_token(&self, py: Python<'_>) -> PyResult<()> {
+        self.act(py, |sandbox| {
+            sandbox.revoke_token();
+            Ok(())
+        })
+    }
+
+    /// Takes the token again.
+    fn restore_token(&self, py: Python<'_>) -> PyResult<()> {
+        self.act(py, |sandbox| {
+            sandbox.restore_token();
+            Ok(())
+        })
     }
 
     /// Waits until at least so many streams are open, and deliveries, completions and orders have been.

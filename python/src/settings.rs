@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use pico_erp::{
-    ApiGeneration, Backoff, Client, ClientBuilder, ENDPOINT_VARIABLE, Error, Proxy, RetryPolicy, SizeLimits,
-    StreamPolicy, TOKEN_VARIABLE, Token,
+    ApiGeneration, Backoff, Client, ClientBuilder, ENDPOINT_VARIABLE, Error, Overflow, Proxy, RetryPolicy,
+    SizeLimits, StreamPolicy, StreamTransport, TOKEN_VARIABLE, Token,
 };
 use pyo3::prelude::*;
 
@@ -52,7 +52,12 @@ pub(crate) struct Settings {
     pub(crate) max_attempts: i64,
     pub(crate) backoff: f64,
     pub(crate) backoff_max: f64,
+    pub(crate) transport: String,
     pub(crate) idle_timeout: f64,
+    pub(crate) ping_interval: f64,
+    pub(crate) first_byte_timeout: f64,
+    pub(crate) poll_interval: f64,
+    pub(crate) poll_period: f64,
     pub(crate) reconnect_backoff: f64,
     pub(crate) reconnect_backoff_max: f64,
     pub(crate) proxy: Option<String>,
@@ -65,6 +70,7 @@ pub(crate) struct Settings {
     pub(crate) max_reply_bytes: i64,
     pub(crate) max_event_bytes: i64,
     pub(crate) stream_buffer: i64,
+    pub(crate) overflow: String,
 }
 
 impl Settings {
@@ -92,15 +98,7 @@ impl Settings {
                 },
                 ..RetryPolicy::default()
             })
-            .stream(StreamPolicy {
-                idle_timeout: seconds("idle_timeout", self.idle_timeout)?,
-                backoff: Backoff {
-                    base: seconds("reconnect_backoff", self.reconnect_backoff)?,
-                    cap: seconds("reconnect_backoff_max", self.reconnect_backoff_max)?,
-                },
-                buffer: count("stream_buffer", self.stream_buffer)?,
-                ..StreamPolicy::default()
-            })
+            .stream(self.stream()?)
             .limits(SizeLimits {
                 reply: count("max_reply_bytes", self.max_reply_bytes)?,
                 event: count("max_event_bytes", self.max_event_bytes)?,
@@ -132,6 +130,41 @@ impl Settings {
             "G3" => Ok(ApiGeneration::G3),
             other => Err(Error::invalid("generation", format!("is \"{other}\"; give \"G2\" or \"G3\""))),
         }
+    }
+
+    fn stream(&self) -> Result<StreamPolicy, Error> {
+        let transport = match self.transport.as_str() {
+            "auto" => StreamTransport::Auto,
+            "sse" => StreamTransport::Sse,
+            "websocket" => StreamTransport::WebSocket,
+            "poll" => StreamTransport::Poll,
+            other => {
+                let model = "give \"auto\", \"sse\", \"websocket\" or \"poll\"";
+                return Err(Error::invalid("transport", format!("is \"{other}\"; {model}")));
+            }
+        };
+        let overflow = match self.overflow.as_str() {
+            "wait" => Overflow::Wait,
+            "drop" => Overflow::Drop,
+            other => {
+                return Err(Error::invalid("overflow", format!("is \"{other}\"; give \"wait\" or \"drop\"")));
+            }
+        };
+        Ok(StreamPolicy {
+            transport,
+            idle_timeout: seconds("idle_timeout", self.idle_timeout)?,
+            ping_interval: seconds("ping_interval", self.ping_interval)?,
+            first_byte_timeout: seconds("first_byte_timeout", self.first_byte_timeout)?,
+            poll_interval: seconds("poll_interval", self.poll_interval)?,
+            poll_period: seconds("poll_period", self.poll_period)?,
+            backoff: Backoff {
+                base: seconds("reconnect_backoff", self.reconnect_backoff)?,
+                cap: seconds("reconnect_backoff_max", self.reconnect_backoff_max)?,
+            },
+            buffer: count("stream_buffer", self.stream_buffer)?,
+            overflow,
+            ..StreamPolicy::default()
+        })
     }
 
     fn proxy(&mut self) -> Result<Proxy, Error> {
@@ -178,7 +211,7 @@ pub(crate) fn limit(field: &str, value: Option<f64>) -> Result<Option<Duration>,
 }
 
 /// A whole number of 1 or more.
-fn count<T: TryFrom<i64>>(field: &str, value: i64) -> Result<T, Error> {
+pub(crate) fn count<T: TryFrom<i64>>(field: &str, value: i64) -> Result<T, Error> {
     T::try_from(value)
         .ok()
         .filter(|_| value >= 1)

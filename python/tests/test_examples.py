@@ -1,14 +1,15 @@
 """The example programs, run as a user runs them, and checked as strictly as mypy can."""
 
+import asyncio
 import os
 import re
 import subprocess
 import sys
-from typing import Dict
+from typing import Any, Dict, List
 
 import pytest
 
-from pico_erp import Sandbox
+from pico_erp import Client, Sandbox
 
 from conftest import EXAMPLES, TOKEN
 
@@ -73,10 +74,36 @@ def test_manage_webhooks(sandbox: Sandbox) -> None:
     assert run(sandbox, "manage_webhooks.py").returncode == 2
 
 
+def read_me() -> List[str]:
+    """The Python programs in the package's README."""
+    return re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+
+
 def test_the_program_in_the_read_me_that_needs_no_pico_runs() -> None:
-    text = README.read_text()
-    [program] = [block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "Sandbox()" in block]
+    [program] = [block for block in read_me() if "Sandbox()" in block]
     exec(compile(program, str(README), "exec"), {})
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="descriptors are Unix's")
+def test_the_event_loop_in_the_read_me_takes_events(sandbox: Sandbox, client: Client) -> None:
+    [program] = [block for block in read_me() if "add_reader" in block]
+    names: Dict[str, Any] = {}
+    exec(compile(program, str(README), "exec"), names)
+
+    async def run() -> str:
+        loop = asyncio.get_running_loop()
+        printed: "asyncio.Future[str]" = loop.create_future()
+        names["print"] = lambda *words: printed.set_result(" ".join(words))
+        watching = asyncio.ensure_future(names["watch"](client))
+        await loop.run_in_executor(None, lambda: sandbox.wait_for(streams=1))
+        client.save_order("op-abc-123", "ERP-1")
+        sandbox.complete("ERP-1", produced_serial="SN-1")
+        line = await asyncio.wait_for(printed, 10)
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        return line
+
+    assert asyncio.run(run()) == "ERP-1 SN-1"
 
 
 def test_the_examples_are_strictly_typed() -> None:

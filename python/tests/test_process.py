@@ -58,7 +58,8 @@ sys.stdin.readline()
 
 
 @unix
-def test_ctrl_c_ends_a_waiting_iterator_at_once(start: Start, sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("take", ["next", "next_batch"])
+def test_ctrl_c_ends_a_waiting_iterator_at_once(start: Start, sandbox: Sandbox, take: str) -> None:
     process = start(
         PROLOGUE
         + """
@@ -66,13 +67,13 @@ def on_state(state):
     if state.name == "open":
         print("open", flush=True)
 try:
-    for completion in client.completions(on_state=on_state):
-        pass
+    getattr(client.completions(on_state=on_state), sys.argv[3])()
 except KeyboardInterrupt:
     print("interrupted", flush=True)
 """,
         sandbox.endpoint,
         TOKEN,
+        take,
     )
     assert process.stdout is not None and process.stdout.readline() == "open\n"
     assert interrupted(process) < 1
@@ -113,7 +114,10 @@ opened = threading.Event()
 subscriptions = [
     client.completions(callback=print, on_state=lambda state: state.name == "open" and opened.set())
     for _ in range(5)
-]
+] + [client.completions(batch_callback=print) for _ in range(5)]
+# A descriptor has a task of its own.
+descriptor = client.completions()
+descriptor.fileno()
 assert opened.wait(10)
 """,
         sandbox.endpoint,
@@ -214,6 +218,7 @@ warnings.simplefilter("ignore")
 sandbox = pico_erp.Sandbox()
 completions = client.completions()
 callbacks = client.completions(callback=print)
+completions.fileno()
 client.operations()
 child = os.fork()
 if child:
@@ -226,6 +231,9 @@ for name, use in {
     "open": client.completions,
     "next": completions.next,
     "iterate": lambda: list(completions),
+    "batch": completions.next_batch,
+    "try": completions.try_next,
+    "fileno": completions.fileno,
     "sandbox": sandbox.orders,
     "wait": lambda: sandbox.wait_for(streams=1),
     "new": lambda: pico_erp.Client(sys.argv[1], sys.argv[2]).operations(),
@@ -243,7 +251,7 @@ del completions, callbacks, client, sandbox
         TOKEN,
     )
     out, err = process.communicate(timeout=30)
-    assert (out, err, process.returncode) == ("call open next iterate sandbox wait new \n", "", 0)
+    assert (out, err, process.returncode) == ("call open next iterate batch try fileno sandbox wait new \n", "", 0)
 
 
 @unix

@@ -4,7 +4,7 @@
  * PICO_API_ENDPOINT, PICO_API_TOKEN and TEST_OPERATION.
  */
 
-#include "check.h"
+#include "orders.h"
 
 static pico_client_t *client;
 
@@ -84,22 +84,10 @@ static void listen_with(struct probe *probe) {
     WAIT(probe->opened, 1);
 }
 
-static void save(const char *order_id, uint32_t units) {
-    pico_order_save_t order = {0};
-    order.struct_size = sizeof order;
-    order.operation_id = getenv("TEST_OPERATION");
-    order.external_order_id = order_id;
-    for (order.order_index = 0; order.order_index < units; order.order_index++) {
-        int32_t outcome = 0;
-        OK(pico_client_save_order(client, &order, NULL, &outcome, &error));
-        CHECK(outcome == PICO_SAVED_CREATED);
-    }
-}
-
 static void events_come_one_at_a_time_and_in_order(void) {
     struct probe probe = probe_for("IN-ORDER");
     listen_with(&probe);
-    save("IN-ORDER", 25);
+    save(client, "IN-ORDER", 25);
     WAIT(probe.completions, 25);
     OK(pico_subscription_close(probe.subscription, -1, &error));
     pico_subscription_free(probe.subscription);
@@ -107,21 +95,47 @@ static void events_come_one_at_a_time_and_in_order(void) {
     CHECK(probe.dropped == 1 && probe.after_drop == 0);
 }
 
-static void use_everything(struct probe *probe, const pico_event_t *event) {
+/* Every function that waits; the harness checks that none is missing. */
+static void call_all_that_waits(pico_subscription_t *subscription) {
+    static const char QUERY[] = "{ __typename }";
     pico_operations_t *operations = NULL;
+    pico_sub_operations_t *edges = NULL;
+    pico_order_completes_t *completions = NULL;
+    pico_webhooks_t *webhooks = NULL;
     pico_event_t *taken = NULL;
     pico_reply_t *reply = NULL;
+    pico_order_save_t order = {0};
+    pico_order_cancel_t cancel = {0};
+    pico_webhook_subscribe_t webhook = {0};
+    size_t count = 0;
+
+    order.struct_size = sizeof order;
+    cancel.struct_size = sizeof cancel;
+    webhook.struct_size = sizeof webhook;
+    CHECK_STATUS(PICO_E_REENTRANT, pico_client_operations(client, NULL, NULL, &operations, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_client_sub_operations(client, NULL, NULL, &edges, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_client_order_completes(client, NULL, NULL, &completions, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_client_save_order(client, &order, NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_client_cancel_order(client, &cancel, NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_client_webhooks(client, NULL, &webhooks, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_client_webhook_subscribe(client, &webhook, NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_client_webhook_unsubscribe(client, "id", NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT,
+                 pico_client_execute(client, QUERY, sizeof QUERY - 1, NULL, 0, NULL, NULL, &reply, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_subscription_next(subscription, 0, &taken, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_subscription_next_batch(subscription, 0, &taken, 1, &count, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_subscription_wait_open(subscription, 0, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_subscription_close(subscription, 0, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_client_close(client, 0, &error));
+    CHECK(operations == NULL && edges == NULL && completions == NULL && webhooks == NULL);
+    CHECK(taken == NULL && reply == NULL && count == 0);
+}
+
+static void use_everything(struct probe *probe, const pico_event_t *event) {
     pico_call_t *call = NULL;
     size_t length = 0;
 
-    CHECK_STATUS(PICO_E_REENTRANT, pico_client_operations(client, NULL, NULL, &operations, &error));
-    CHECK_STATUS(PICO_E_REENTRANT, pico_client_execute(client, "{a}", 3, NULL, 0, NULL, NULL, &reply, &error));
-    CHECK_STATUS(PICO_E_REENTRANT, pico_subscription_next(probe->subscription, 0, &taken, &error));
-    CHECK_STATUS(PICO_E_REENTRANT, pico_subscription_wait_open(probe->subscription, 0, &error));
-    CHECK_STATUS(PICO_E_REENTRANT, pico_subscription_close(probe->subscription, 0, &error));
-    CHECK_STATUS(PICO_E_REENTRANT, pico_client_close(client, 0, &error));
-    CHECK(operations == NULL && taken == NULL && reply == NULL);
-
+    call_all_that_waits(probe->subscription);
     OK(pico_call_new(&call, &error));
     OK(pico_call_cancel(call, &error));
     pico_call_free(call);
@@ -135,7 +149,7 @@ static void inside_a_callback_nothing_waits_and_all_else_works(void) {
     struct probe probe = probe_for("REENTRANT");
     probe.inside_call = use_everything;
     listen_with(&probe);
-    save("REENTRANT", 1);
+    save(client, "REENTRANT", 1);
     WAIT(probe.completions, 1);
     pico_subscription_free(probe.subscription);
     WAIT(probe.dropped, 1);
@@ -154,16 +168,44 @@ static void a_subscription_can_be_freed_by_its_own_callback(void) {
     struct probe probe = probe_for("FREED-INSIDE");
     probe.inside_call = free_itself;
     listen_with(&probe);
-    save("FREED-INSIDE", 3);
+    save(client, "FREED-INSIDE", 3);
     WAIT(probe.dropped, 1);
     CHECK(probe.completions == 1 && probe.after_drop == 0);
+}
+
+/* A client of its own, which its callback closes as far as it may, and frees. */
+static pico_client_t *freed_inside;
+
+static void free_the_client(struct probe *probe, const pico_event_t *event) {
+    (void)probe;
+    (void)event;
+    if (freed_inside != NULL) {
+        CHECK_STATUS(PICO_E_REENTRANT, pico_client_close(freed_inside, -1, &error));
+        pico_client_free(freed_inside);
+        freed_inside = NULL;
+    }
+}
+
+static void a_client_can_be_freed_by_a_callback_and_the_subscription_goes_on(void) {
+    struct probe probe = probe_for("CLIENT-FREED-INSIDE");
+    pico_event_callback_t callback = {on_event, on_drop, NULL};
+    callback.user_data = &probe;
+    probe.inside_call = free_the_client;
+    OK(pico_client_from_environment(&freed_inside, &error));
+    OK(pico_client_order_completes_stream(freed_inside, NULL, &callback, &probe.subscription, &error));
+    WAIT(probe.opened, 1);
+    save(client, "CLIENT-FREED-INSIDE", 2);
+    WAIT(probe.completions, 2);
+    OK(pico_subscription_close(probe.subscription, -1, &error));
+    pico_subscription_free(probe.subscription);
+    CHECK(freed_inside == NULL && probe.dropped == 1 && probe.after_drop == 0);
 }
 
 static void stop_ends_the_subscription(void) {
     struct probe probe = probe_for("STOP");
     probe.stop_at = 2;
     listen_with(&probe);
-    save("STOP", 4);
+    save(client, "STOP", 4);
     WAIT(probe.dropped, 1);
     CHECK(probe.completions == 2);
     /* Closing and freeing what has ended is allowed, and drop is not called again. */
@@ -177,7 +219,7 @@ static void closing_is_bounded_while_a_callback_is_slow(void) {
     struct probe probe = probe_for("SLOW");
     probe.hold = 1;
     listen_with(&probe);
-    save("SLOW", 2);
+    save(client, "SLOW", 2);
     WAIT(probe.held, 1);
     CHECK_STATUS(PICO_E_TIMEOUT, pico_subscription_close(probe.subscription, 50, &error));
     CHECK_STATUS(PICO_E_TIMEOUT, pico_subscription_close(probe.subscription, 0, &error));
@@ -194,7 +236,7 @@ static void a_slow_callback_holds_up_no_other_subscription(void) {
     slow.hold = 1;
     listen_with(&slow);
     listen_with(&other);
-    save("HELD-UP", 2);
+    save(client, "HELD-UP", 2);
     WAIT(slow.held, 1);
     WAIT(other.completions, 2);
     CHECK(now(&slow.completions) == 0);
@@ -292,7 +334,7 @@ static void closing_the_client_ends_everything_that_calls_back(void) {
     listen_with(&slow);
     listen_with(&idle);
     OK(pico_client_order_completes_stream(client, NULL, NULL, &pulled, &error));
-    save("CLOSING", 1);
+    save(client, "CLOSING", 1);
     WAIT(slow.held, 1);
     CHECK_STATUS(PICO_E_TIMEOUT, pico_client_close(client, 50, &error));
     WAIT(idle.dropped, 1);
@@ -316,6 +358,7 @@ int main(void) {
     events_come_one_at_a_time_and_in_order();
     inside_a_callback_nothing_waits_and_all_else_works();
     a_subscription_can_be_freed_by_its_own_callback();
+    a_client_can_be_freed_by_a_callback_and_the_subscription_goes_on();
     stop_ends_the_subscription();
     closing_is_bounded_while_a_callback_is_slow();
     a_slow_callback_holds_up_no_other_subscription();

@@ -4,7 +4,7 @@
  * to hang go to a socket of this program's own that never answers.
  */
 
-#include "check.h"
+#include "orders.h"
 
 #include <arpa/inet.h>
 #include <signal.h>
@@ -41,16 +41,6 @@ static pico_client_t *client_of_a_silent_server(void) {
     pico_options_free(options);
     CHECK(strcmp(pico_client_endpoint(silent), endpoint) == 0);
     return silent;
-}
-
-static void save(const char *order_id, uint32_t units) {
-    pico_order_save_t order = {0};
-    order.struct_size = sizeof order;
-    order.operation_id = getenv("TEST_OPERATION");
-    order.external_order_id = order_id;
-    for (order.order_index = 0; order.order_index < units; order.order_index++) {
-        OK(pico_client_save_order(client, &order, NULL, NULL, &error));
-    }
 }
 
 /* A call or a pull in a thread of its own. */
@@ -169,7 +159,7 @@ static void several_threads_pull_and_each_event_goes_to_one(void) {
         waiters[i].taken = taken;
         start(&waiters[i], pull_to_the_end);
     }
-    save("SHARED", 30);
+    save(client, "SHARED", 30);
     WAIT(taken[30], 30);
     OK(pico_subscription_close(subscription, -1, &error));
     for (i = 0; i < 3; i++) {
@@ -230,7 +220,23 @@ static void a_forked_child_is_refused_and_not_hung(void) {
     if (child == 0) {
         pico_operations_t *operations = NULL;
         pico_client_t *another = NULL;
+        pico_subscription_t *stream = NULL;
         pico_event_t *event = NULL;
+        pico_events_callback_t batches = {NULL, NULL, NULL};
+        pico_reply_callback_t replies = {NULL, NULL, NULL};
+        pico_call_t *call = NULL;
+        size_t count = 0;
+        int descriptor = -1;
+        CHECK_STATUS(PICO_E_FORKED, pico_client_operations_stream(before_fork, NULL, NULL, &stream, &error));
+        CHECK_STATUS(PICO_E_FORKED,
+                     pico_client_execute_async(before_fork, "{a}", 3, NULL, 0, NULL, NULL, &replies, &error));
+        CHECK_STATUS(PICO_E_FORKED,
+                     pico_subscription_next_batch(stream_before_fork, -1, &event, 1, &count, &error));
+        CHECK_STATUS(PICO_E_FORKED, pico_subscription_descriptor(stream_before_fork, &descriptor, &error));
+        CHECK_STATUS(PICO_E_FORKED, pico_subscription_deliver_batches(stream_before_fork, 1, &batches, &error));
+        CHECK_STATUS(PICO_E_FORKED, pico_subscription_wait_open(stream_before_fork, -1, &error));
+        CHECK_STATUS(PICO_E_FORKED, pico_subscription_cancel(stream_before_fork, &error));
+        CHECK_STATUS(PICO_E_FORKED, pico_call_new(&call, &error));
         CHECK_STATUS(PICO_E_FORKED, pico_client_operations(before_fork, NULL, NULL, &operations, &error));
         CHECK_STATUS(PICO_E_FORKED, pico_subscription_next(stream_before_fork, -1, &event, &error));
         CHECK_STATUS(PICO_E_FORKED, pico_subscription_close(stream_before_fork, -1, &error));

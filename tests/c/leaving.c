@@ -7,7 +7,7 @@
 
 /* Static, so that they are still reachable at the end, as in a program that simply leaves. */
 static pico_client_t *client;
-static pico_subscription_t *by_callback, *by_pull;
+static pico_subscription_t *by_callback, *by_batches, *by_pull;
 static int opened;
 
 static int32_t PICO_CALL on_event(void *user_data, const pico_event_t *event) {
@@ -15,6 +15,12 @@ static int32_t PICO_CALL on_event(void *user_data, const pico_event_t *event) {
     if (pico_event_state(event) == PICO_STATE_OPEN) {
         change(&opened, 1);
     }
+    return PICO_CONTINUE;
+}
+
+static int32_t PICO_CALL on_events(void *user_data, const pico_event_t *const *events, size_t count) {
+    (void)user_data;
+    CHECK(count > 0 && pico_event_kind(events[0]) != 0);
     return PICO_CONTINUE;
 }
 
@@ -28,12 +34,17 @@ static void PICO_CALL on_reply(void *user_data, int32_t status, pico_reply_t *re
 int main(void) {
     static const char QUERY[] = "{ operations { id } }";
     pico_event_callback_t events = {on_event, NULL, NULL};
+    pico_events_callback_t batches = {on_events, NULL, NULL};
     pico_reply_callback_t replies = {on_reply, NULL, NULL};
     pico_order_save_t order = {0};
+    int descriptor = -1;
 
     OK(pico_client_from_environment(&client, &error));
     OK(pico_client_order_completes_stream(client, NULL, &events, &by_callback, &error));
     OK(pico_client_order_completes_stream(client, NULL, NULL, &by_pull, &error));
+    OK(pico_subscription_descriptor(by_pull, &descriptor, &error));
+    OK(pico_client_order_completes_stream(client, NULL, NULL, &by_batches, &error));
+    OK(pico_subscription_deliver_batches(by_batches, 8, &batches, &error));
     WAIT(opened, 1);
     order.struct_size = sizeof order;
     order.operation_id = getenv("TEST_OPERATION");

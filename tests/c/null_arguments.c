@@ -38,6 +38,12 @@ static void options_refuse_null(void) {
     REFUSED(pico_options_set_stream_retry_limit_ms(NULL, 1, E));
     REFUSED(pico_options_set_stream_stable_after_ms(NULL, 1, E));
     REFUSED(pico_options_set_stream_buffer(NULL, 1, E));
+    REFUSED(pico_options_set_stream_overflow(NULL, PICO_OVERFLOW_WAIT, E));
+    REFUSED(pico_options_set_stream_transport(NULL, PICO_TRANSPORT_AUTO, E));
+    REFUSED(pico_options_set_stream_first_byte_timeout_ms(NULL, 1, E));
+    REFUSED(pico_options_set_stream_ping_interval_ms(NULL, 1, E));
+    REFUSED(pico_options_set_stream_poll_interval_ms(NULL, 1, E));
+    REFUSED(pico_options_set_stream_poll_period_ms(NULL, 1, E));
     REFUSED(pico_options_set_size_limits(NULL, 1, 1, E));
     REFUSED(pico_options_set_proxy(NULL, "x", NULL, E));
     REFUSED(pico_options_set_no_proxy(NULL, E));
@@ -96,6 +102,7 @@ static void getters_and_frees_take_null(void) {
     CHECK(pico_event_order_complete(NULL) == NULL && pico_event_note(NULL) == NULL);
     CHECK(pico_event_error(NULL) == NULL && pico_event_state(NULL) == 0 && pico_event_gap_ms(NULL) == -1);
     CHECK(pico_event_retry_delay_ms(NULL) == -1 && pico_event_failures(NULL) == 0);
+    CHECK(pico_event_transport(NULL) == 0 && pico_event_dropped_count(NULL) == 0);
     CHECK(pico_event_retain(NULL) == NULL);
     pico_event_free(NULL);
 
@@ -113,7 +120,10 @@ static void functions_refuse_null_where_something_is_needed(pico_client_t *clien
     pico_order_cancel_t cancel = {0};
     pico_webhook_subscribe_t webhook = {0};
     pico_reply_callback_t callback = {NULL, NULL, NULL};
+    pico_events_callback_t batches = {NULL, NULL, NULL};
     pico_subscription_t *subscription = NULL;
+    pico_event_t *event = NULL;
+    size_t count = 0;
     pico_reply_t *reply = NULL;
     int32_t number = 0;
 
@@ -146,11 +156,20 @@ static void functions_refuse_null_where_something_is_needed(pico_client_t *clien
     REFUSED(pico_client_note_events_stream(NULL, NULL, NULL, E));
     REFUSED(pico_client_subscribe(NULL, NULL, 0, NULL, 0, NULL, NULL, NULL, E));
     REFUSED(pico_subscription_next(NULL, 0, NULL, E));
+    REFUSED(pico_subscription_next_batch(NULL, 0, NULL, 0, NULL, E));
+    REFUSED(pico_subscription_descriptor(NULL, NULL, E));
+    REFUSED(pico_subscription_deliver_batches(NULL, 0, NULL, E));
     REFUSED(pico_subscription_cancel(NULL, E));
     REFUSED(pico_subscription_close(NULL, 0, E));
     REFUSED(pico_subscription_wait_open(NULL, 0, E));
     OK(pico_client_operations_stream(client, NULL, NULL, &subscription, &error));
     REFUSED(pico_subscription_next(subscription, 0, NULL, E));
+    REFUSED(pico_subscription_next_batch(subscription, 0, NULL, 1, &count, E));
+    REFUSED(pico_subscription_next_batch(subscription, 0, &event, 1, NULL, E));
+    REFUSED(pico_subscription_descriptor(subscription, NULL, E));
+    REFUSED(pico_subscription_deliver_batches(subscription, 1, NULL, E));
+    REFUSED(pico_subscription_deliver_batches(subscription, 1, &batches, E));
+    CHECK(event == NULL && count == 0);
     pico_subscription_free(subscription);
     OK(pico_log_set(0, NULL, &error));
 

@@ -136,6 +136,17 @@ async fn the_first_order_is_listed_saved_and_completed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_host_with_its_own_event_loop_takes_the_completion_there() {
+    let (workshop, sandbox) = (Workshop::new(), sandbox().await);
+    let program = workshop.compile("examples/c/event_loop.c").await;
+    for (how, order) in BOTH.into_iter().zip(["LOOP-1", "LOOP-2"]) {
+        let printed = run(against(&sandbox, &program, how).arg(order), DEADLINE).await;
+        assert!(printed.starts_with(&format!("saved {order}\ncompleted {order} ")), "{printed}");
+    }
+    sandbox.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn operations_are_listed_also_by_a_program_that_is_linked_statically() {
     let (workshop, sandbox) = (Workshop::new(), sandbox().await);
     operation(&sandbox);
@@ -172,6 +183,88 @@ async fn callbacks_keep_what_the_header_promises() {
 #[tokio::test(flavor = "multi_thread")]
 async fn waiting_cancelling_forking_and_freeing_keep_what_the_header_promises() {
     contract("tests/c/control.c").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_keep_what_the_header_promises() {
+    contract("tests/c/batches.c").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_descriptor_is_readable_exactly_while_there_is_something_to_take() {
+    contract("tests/c/descriptor.c").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_come_over_every_transport_and_losses_are_counted() {
+    contract("tests/c/transports.c").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_a_proxy_holds_back_tells_that_it_goes_another_way() {
+    let workshop = Workshop::new();
+    let program = workshop.compile("tests/c/transports.c").await;
+    for how in BOTH {
+        let sandbox = sandbox().await;
+        sandbox.set_faults(Fault::buffer_sse(false, None));
+        let mut command = against(&sandbox, &program, how);
+        command.arg("held-back").env("TEST_OPERATION", operation(&sandbox));
+        assert_eq!(run(&mut command, DEADLINE).await, "passed\n");
+        sandbox.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_loads_and_unloads_leave_no_threads_and_no_memory_behind() {
+    let (workshop, sandbox) = (Workshop::new(), sandbox().await);
+    let program = workshop.compile("tests/c/loading.c").await;
+    let library = tool("PICO_TEST_LIB_DIR").join("libpico_erp.so");
+    // The memory of a process under valgrind is mostly valgrind's.
+    for (how, rounds, most_kib) in [(How::Natively, "100", "4096"), (How::UnderValgrind, "10", "0")] {
+        let mut command = against(&sandbox, &program, how);
+        let printed = run(command.arg(&library).args([rounds, most_kib]), DEADLINE).await;
+        assert_eq!(printed, "passed\n");
+    }
+    sandbox.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_subscriptions_have_no_threads_of_their_own() {
+    let workshop = Workshop::new();
+    let program = workshop.compile("tests/c/thousand.c").await;
+    // Server-Sent Events take a connection each, and many machines allow a process 1,024 descriptors.
+    for (how, transport, count) in [
+        (How::Natively, "websocket", "1000"),
+        (How::Natively, "sse", "300"),
+        (How::UnderValgrind, "websocket", "50"),
+    ] {
+        let sandbox = sandbox().await;
+        let mut command = against(&sandbox, &program, how);
+        command.args([transport, count]).env("TEST_OPERATION", operation(&sandbox));
+        assert_eq!(run(&mut command, DEADLINE).await, "passed\n");
+        sandbox.shutdown().await;
+    }
+}
+
+/// The functions that wait are those that go through that guard; what the header says must agree.
+#[test]
+fn every_function_that_waits_says_so_and_is_tried_inside_a_callback() {
+    let header = std::fs::read_to_string(repository().join("include/pico_erp.h")).expect("the header");
+    let tried = std::fs::read_to_string(repository().join("tests/c/callbacks.c")).expect("the test's source");
+    let mut waiting = 0;
+    for file in std::fs::read_dir(repository().join("crates/pico-erp-ffi/src")).expect("the sources") {
+        let source = std::fs::read_to_string(file.expect("a source").path()).expect("a source");
+        for function in source.split("extern \"C\" fn ").skip(1).filter(|it| it.contains("guard::waiting(")) {
+            let name = function.split_once('(').expect("a function").0;
+            let (before, _) = header.split_once(&format!("PICO_CALL {name}(")).expect("it is declared");
+            let comment = before.rsplit_once("/**").expect("it has a comment").1;
+            assert!(comment.to_lowercase().contains("waits"), "{name} does not say that it waits");
+            let call = tried.split_once("static void call_all_that_waits(").expect("the test").1;
+            assert!(call.contains(&format!("{name}(")), "tests/c/callbacks.c does not call {name}");
+            waiting += 1;
+        }
+    }
+    assert!(waiting >= 14, "only {waiting} functions that wait were found");
 }
 
 #[tokio::test(flavor = "multi_thread")]

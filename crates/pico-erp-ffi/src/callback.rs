@@ -22,6 +22,10 @@ pub type pico_drop_fn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 /// Receives an event.
 pub type pico_event_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, event: *const pico_event_t) -> i32>;
+/// Receives events.
+pub type pico_events_fn = Option<
+    unsafe extern "C" fn(user_data: *mut c_void, events: *const *const pico_event_t, count: usize) -> i32,
+>;
 /// Receives the outcome of a call.
 pub type pico_reply_fn = Option<
     unsafe extern "C" fn(
@@ -51,6 +55,18 @@ pub const PICO_STOP: i32 = 1;
 pub struct pico_event_callback_t {
     /// Called for each event, in order, one at a time.
     pub call: pico_event_fn,
+    /// Called once at the end; may be NULL.
+    pub drop: pico_drop_fn,
+    /// Handed to both.
+    pub user_data: *mut c_void,
+}
+
+/// A function for events by the batch. The struct is copied.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pico_events_callback_t {
+    /// Called with one event or more, in order, one call at a time.
+    pub call: pico_events_fn,
     /// Called once at the end; may be NULL.
     pub drop: pico_drop_fn,
     /// Handed to both.
@@ -144,12 +160,19 @@ impl Drop for SharedUserData {
 }
 
 type EventFn = unsafe extern "C" fn(*mut c_void, *const pico_event_t) -> i32;
+type EventsFn = unsafe extern "C" fn(*mut c_void, *const *const pico_event_t, usize) -> i32;
 type ReplyFn = unsafe extern "C" fn(*mut c_void, i32, *mut pico_reply_t, *mut pico_error_t);
 
-/// A caller's function for events.
+/// A caller's function for events, one by one or by the batch.
 pub(crate) struct EventCallback {
-    call: EventFn,
+    call: OneOrMany,
     user: UserData,
+}
+
+#[derive(Clone, Copy)]
+enum OneOrMany {
+    One(EventFn),
+    Many { call: EventsFn, most: usize },
 }
 
 impl pico_event_callback_t {
@@ -160,15 +183,45 @@ impl pico_event_callback_t {
 
     /// Takes `user_data` over: from here on `drop` will be called.
     pub(crate) fn take(&self, call: EventFn) -> EventCallback {
-        EventCallback { call, user: UserData::new(self.user_data, self.drop) }
+        EventCallback { call: OneOrMany::One(call), user: UserData::new(self.user_data, self.drop) }
+    }
+}
+
+impl pico_events_callback_t {
+    /// The function, checked before anything is begun.
+    pub(crate) fn function(&self) -> Result<EventsFn, Error> {
+        required("callback.call", self.call)
+    }
+
+    /// Takes `user_data` over: from here on `drop` will be called. `most` events go into one call.
+    pub(crate) fn take(&self, call: EventsFn, most: usize) -> EventCallback {
+        EventCallback { call: OneOrMany::Many { call, most }, user: UserData::new(self.user_data, self.drop) }
     }
 }
 
 impl EventCallback {
+    /// How many events go into one call at most.
+    pub(crate) fn most(&self) -> usize {
+        match self.call {
+            OneOrMany::One(_) => 1,
+            OneOrMany::Many { most, .. } => most,
+        }
+    }
+
     /// Calls; whether to go on.
-    pub(crate) fn call(&self, event: &pico_event_t) -> bool {
-        // SAFETY: the caller gave the function for this, and the event lives for the call.
-        guard::in_callback(|| unsafe { (self.call)(self.user.get(), event) }) != PICO_STOP
+    pub(crate) fn call(&self, events: &[pico_event_t]) -> bool {
+        match self.call {
+            OneOrMany::One(call) => events.iter().all(|event| {
+                // SAFETY: the caller gave the function for this, and the event lives for the call.
+                guard::in_callback(|| unsafe { call(self.user.get(), event) }) != PICO_STOP
+            }),
+            OneOrMany::Many { call, .. } => {
+                let events: Vec<*const pico_event_t> = events.iter().map(ptr::from_ref).collect();
+                let (first, count) = (events.as_ptr(), events.len());
+                // SAFETY: the caller gave the function for this; events and array live for the call.
+                guard::in_callback(|| unsafe { call(self.user.get(), first, count) }) != PICO_STOP
+            }
+        }
     }
 }
 

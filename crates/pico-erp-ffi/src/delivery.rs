@@ -4,9 +4,7 @@
 //! thread of the runtime's blocking pool calls the caller's function, for all events that are ready, and is
 //! given back. The task awaits that thread, so calls never overlap and keep their order.
 
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 
 use tokio::task::spawn_blocking;
 
@@ -39,21 +37,14 @@ pub(crate) async fn run(subscription: Arc<SubscriptionInner>, callback: EventCal
 fn deliver_ready(subscription: &SubscriptionInner, callback: &EventCallback, first: pico_event_t) -> bool {
     let mut next = Some(first);
     while let Some(event) = next {
-        if subscription.lifecycle.is_ending() || !callback.call(&event) {
+        let batch = subscription.source.fill(event, callback.most());
+        if subscription.lifecycle.is_ending() || !callback.call(&batch) {
             return false;
         }
-        next = ready(subscription);
+        // At the end there is none either; the task finds that out itself.
+        next = subscription.source.try_next();
     }
     true
-}
-
-/// An event that can be had without waiting. At the end there is none either; the task finds that out itself.
-fn ready(subscription: &SubscriptionInner) -> Option<pico_event_t> {
-    let next = pin!(subscription.source.next());
-    match next.poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(event) => event,
-        Poll::Pending => None,
-    }
 }
 
 /// Ends the stream and lets the caller's `drop` run, on a thread that may block.

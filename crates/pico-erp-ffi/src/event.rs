@@ -5,13 +5,17 @@ use std::ptr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use pico_erp::{Json, Model, NoteEvent, Notification, Operation, OrderComplete, StreamState, SubOperation};
+use pico_erp::{
+    Json, Model, NoteEvent, Notification, Operation, OrderComplete, StreamState, StreamTransport,
+    SubOperation,
+};
 
 use crate::error::pico_error_t;
 use crate::guard;
+use crate::options_stream::transport_of;
 use crate::returns::{
     ReturnError, ReturnEvent, ReturnInt32, ReturnInt64, ReturnNote, ReturnNothing, ReturnOperation,
-    ReturnOrderComplete, ReturnSubOperation, ReturnText, ReturnUint32,
+    ReturnOrderComplete, ReturnSubOperation, ReturnText, ReturnUint32, ReturnUint64,
 };
 use crate::text::JsonText;
 use crate::views::{Viewed, Views};
@@ -32,6 +36,8 @@ pub const PICO_EVENT_STATE: i32 = 6;
 pub const PICO_EVENT_PROBLEM: i32 = 7;
 /// The stream has ended: by the server, or by pico_event_error(). The last event.
 pub const PICO_EVENT_CLOSED: i32 = 8;
+/// With PICO_OVERFLOW_DROP: events came while you were behind, and are lost: pico_event_dropped_count().
+pub const PICO_EVENT_DROPPED: i32 = 9;
 
 /// A connection is being made.
 pub const PICO_STATE_CONNECTING: i32 = 1;
@@ -40,6 +46,9 @@ pub const PICO_STATE_OPEN: i32 = 2;
 /// The connection was lost or could not be made: pico_event_error(). Another follows after
 /// pico_event_retry_delay_ms().
 pub const PICO_STATE_RETRYING: i32 = 3;
+/// With PICO_TRANSPORT_AUTO: the stream goes another way from now on, pico_event_transport();
+/// pico_event_error() says why the last one did not do.
+pub const PICO_STATE_SWITCHED: i32 = 4;
 
 /// One event of a subscription. Immutable; any thread.
 pub struct pico_event_t(Arc<Event>);
@@ -56,10 +65,12 @@ enum Kind {
     OrderComplete(Typed<OrderComplete>),
     Note(Typed<NoteEvent>),
     Data,
-    Connecting,
-    Open { gap: Option<Duration> },
+    Connecting { transport: StreamTransport },
+    Open { transport: StreamTransport, gap: Option<Duration> },
+    Switched { transport: StreamTransport, cause: pico_error_t },
     Retrying { failures: u32, delay: Duration, cause: pico_error_t },
     Problem(pico_error_t),
+    Dropped { count: u64 },
     Closed(Option<pico_error_t>),
 }
 
@@ -117,8 +128,12 @@ impl pico_event_t {
                 item.kind()
             }
             Notification::Problem(error) => Kind::Problem(pico_error_t::new(error)),
-            Notification::State(StreamState::Connecting { .. }) => Kind::Connecting,
-            Notification::State(StreamState::Open { gap, .. }) => Kind::Open { gap },
+            Notification::Dropped { count } => Kind::Dropped { count },
+            Notification::State(StreamState::Connecting { transport }) => Kind::Connecting { transport },
+            Notification::State(StreamState::Open { transport, gap }) => Kind::Open { transport, gap },
+            Notification::State(StreamState::Switched { transport, cause }) => {
+                Kind::Switched { transport, cause: pico_error_t::new(cause) }
+            }
             Notification::State(StreamState::Retrying { failures, delay, cause }) => {
                 Kind::Retrying { failures, delay, cause: pico_error_t::new(cause) }
             }
@@ -147,13 +162,16 @@ pub extern "C" fn pico_event_kind(event: Option<&pico_event_t>) -> ReturnInt32 {
         Some(Kind::OrderComplete(_)) => PICO_EVENT_ORDER_COMPLETE,
         Some(Kind::Note(_)) => PICO_EVENT_NOTE,
         Some(Kind::Data) => PICO_EVENT_DATA,
-        Some(Kind::Connecting | Kind::Open { .. } | Kind::Retrying { .. }) => PICO_EVENT_STATE,
+        Some(Kind::Connecting { .. } | Kind::Open { .. } | Kind::Switched { .. } | Kind::Retrying { .. }) => {
+            PICO_EVENT_STATE
+        }
         Some(Kind::Problem(_)) => PICO_EVENT_PROBLEM,
+        Some(Kind::Dropped { .. }) => PICO_EVENT_DROPPED,
         Some(Kind::Closed(_)) => PICO_EVENT_CLOSED,
     })
 }
 
-/// The event's object as the server sent it; NULL for states, problems and the end. `length` (may be NULL)
+/// The event's object as the server sent it; NULL where the event is not about one. `length` (may be NULL)
 /// receives the length without the NUL. Lives as long as the event.
 #[unsafe(no_mangle)]
 pub extern "C" fn pico_event_json(
@@ -201,14 +219,17 @@ pub extern "C" fn pico_event_note(event: Option<&pico_event_t>) -> ReturnNote {
     })
 }
 
-/// The error of a problem, of an end that was not the server's own, or of a lost connection; else NULL. It
-/// belongs to the event and lives as long.
+/// The error of a problem, of an end that was not the server's own, of a lost connection, or of a way that did
+/// not do; else NULL. It belongs to the event and lives as long.
 #[unsafe(no_mangle)]
 pub extern "C" fn pico_event_error(event: Option<&pico_event_t>) -> ReturnError {
     guard::get(ptr::null(), || match kind(event) {
-        Some(Kind::Problem(error) | Kind::Closed(Some(error)) | Kind::Retrying { cause: error, .. }) => {
-            ptr::from_ref(error)
-        }
+        Some(
+            Kind::Problem(error)
+            | Kind::Closed(Some(error))
+            | Kind::Retrying { cause: error, .. }
+            | Kind::Switched { cause: error, .. },
+        ) => ptr::from_ref(error),
         _ => ptr::null(),
     })
 }
@@ -217,9 +238,22 @@ pub extern "C" fn pico_event_error(event: Option<&pico_event_t>) -> ReturnError 
 #[unsafe(no_mangle)]
 pub extern "C" fn pico_event_state(event: Option<&pico_event_t>) -> ReturnInt32 {
     guard::get(0, || match kind(event) {
-        Some(Kind::Connecting) => PICO_STATE_CONNECTING,
+        Some(Kind::Connecting { .. }) => PICO_STATE_CONNECTING,
         Some(Kind::Open { .. }) => PICO_STATE_OPEN,
+        Some(Kind::Switched { .. }) => PICO_STATE_SWITCHED,
         Some(Kind::Retrying { .. }) => PICO_STATE_RETRYING,
+        _ => 0,
+    })
+}
+
+/// Which way the stream goes, with PICO_STATE_CONNECTING, PICO_STATE_OPEN and PICO_STATE_SWITCHED:
+/// PICO_TRANSPORT_*, never PICO_TRANSPORT_AUTO. Else 0.
+#[unsafe(no_mangle)]
+pub extern "C" fn pico_event_transport(event: Option<&pico_event_t>) -> ReturnInt32 {
+    guard::get(0, || match kind(event) {
+        Some(
+            Kind::Connecting { transport } | Kind::Open { transport, .. } | Kind::Switched { transport, .. },
+        ) => transport_of(*transport),
         _ => 0,
     })
 }
@@ -230,7 +264,7 @@ pub extern "C" fn pico_event_state(event: Option<&pico_event_t>) -> ReturnInt32 
 #[unsafe(no_mangle)]
 pub extern "C" fn pico_event_gap_ms(event: Option<&pico_event_t>) -> ReturnInt64 {
     guard::get(-1, || match kind(event) {
-        Some(Kind::Open { gap: Some(gap) }) => milliseconds(*gap),
+        Some(Kind::Open { gap: Some(gap), .. }) => milliseconds(*gap),
         _ => -1,
     })
 }
@@ -253,6 +287,15 @@ pub extern "C" fn pico_event_failures(event: Option<&pico_event_t>) -> ReturnUin
     })
 }
 
+/// With PICO_EVENT_DROPPED: how many events were lost. Else 0.
+#[unsafe(no_mangle)]
+pub extern "C" fn pico_event_dropped_count(event: Option<&pico_event_t>) -> ReturnUint64 {
+    guard::get(0, || match kind(event) {
+        Some(Kind::Dropped { count }) => *count,
+        _ => 0,
+    })
+}
+
 /// Keeps an event beyond the callback: returns another handle of it, which is yours to free. NULL for NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn pico_event_retain(event: Option<&pico_event_t>) -> ReturnEvent {
@@ -261,8 +304,8 @@ pub extern "C" fn pico_event_retain(event: Option<&pico_event_t>) -> ReturnEvent
     })
 }
 
-/// Frees an event that pico_subscription_next() or pico_event_retain() gave; not one that a callback was
-/// lent.
+/// Frees an event that pico_subscription_next(), pico_subscription_next_batch() or pico_event_retain() gave;
+/// not one that a callback was lent.
 #[unsafe(no_mangle)]
 pub extern "C" fn pico_event_free(event: Option<Box<pico_event_t>>) -> ReturnNothing {
     guard::get((), || drop(event));
@@ -274,7 +317,8 @@ mod tests {
 
     use super::*;
     use crate::error::pico_error_status;
-    use crate::status::PICO_E_CONNECT;
+    use crate::options_stream::PICO_TRANSPORT_WEBSOCKET;
+    use crate::status::{PICO_E_CONNECT, PICO_E_TIMEOUT};
     use pico_erp::{Error, ErrorKind};
 
     #[test]
@@ -305,5 +349,26 @@ mod tests {
         // SAFETY: the error lives as long as the event.
         let error = unsafe { pico_event_error(Some(&event)).as_ref() };
         assert_eq!(pico_error_status(error), PICO_E_CONNECT);
+        assert_eq!(pico_event_transport(Some(&event)), 0);
+    }
+
+    #[test]
+    fn a_stream_that_goes_another_way_tells_which_and_why() {
+        let cause = Arc::new(Error::new(ErrorKind::Timeout, "silence"));
+        let state = StreamState::Switched { transport: StreamTransport::WebSocket, cause };
+        let event = pico_event_t::new(Notification::<Json>::State(state)).unwrap();
+        assert_eq!((pico_event_kind(Some(&event)), pico_event_state(Some(&event))), (6, PICO_STATE_SWITCHED));
+        assert_eq!(pico_event_transport(Some(&event)), PICO_TRANSPORT_WEBSOCKET);
+        // SAFETY: the error lives as long as the event.
+        let error = unsafe { pico_event_error(Some(&event)).as_ref() };
+        assert_eq!(pico_error_status(error), PICO_E_TIMEOUT);
+    }
+
+    #[test]
+    fn what_was_dropped_is_counted() {
+        let event = pico_event_t::new(Notification::<Json>::Dropped { count: 7 }).unwrap();
+        assert_eq!(pico_event_kind(Some(&event)), PICO_EVENT_DROPPED);
+        assert_eq!((pico_event_dropped_count(Some(&event)), pico_event_state(Some(&event))), (7, 0));
+        assert!(pico_event_error(Some(&event)).is_null() && pico_event_json(Some(&event), None).is_null());
     }
 }

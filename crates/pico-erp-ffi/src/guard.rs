@@ -97,6 +97,11 @@ pub(crate) fn free<T>(object: Option<Box<T>>) {
 pub(crate) fn caught<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     quiet_panics();
     let _inside = Inside::new(&EXPORTS);
+    let body = || {
+        #[cfg(test)]
+        tests::panic_if_asked_to();
+        body()
+    };
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| Err(panicked(payload.as_ref())))
 }
 
@@ -139,12 +144,29 @@ fn quiet_panics() {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::ffi::CStr;
 
     use super::*;
     use crate::error::{pico_error_free, pico_error_message, pico_error_status};
     use crate::status::{PICO_E_PANIC, PICO_E_REENTRANT};
+
+    thread_local! {
+        /// Whether the next export that this thread calls is to panic.
+        static BROKEN: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// Calls one export, which panics behind its guard.
+    pub(crate) fn with_a_panic<T>(call: impl FnOnce() -> T) -> T {
+        BROKEN.set(true);
+        let result = call();
+        assert!(!BROKEN.get(), "the export has no guard");
+        result
+    }
+
+    pub(super) fn panic_if_asked_to() {
+        assert!(!BROKEN.replace(false), "broken on purpose");
+    }
 
     #[test]
     fn a_panic_becomes_a_status_with_its_message() {

@@ -87,6 +87,24 @@ pub(crate) unsafe fn array<'a, T>(name: &str, first: *const T, count: usize) -> 
     Ok(unsafe { slice::from_raw_parts(first, count) })
 }
 
+/// Room for outputs, which must be there.
+///
+/// # Safety
+/// `first` is NULL or points to room for `count` elements that nothing else uses while the result is used.
+pub(crate) unsafe fn places<'a, T>(
+    name: &str,
+    first: *mut T,
+    count: usize,
+) -> Result<&'a mut [MaybeUninit<T>], Error> {
+    // SAFETY: what need not be initialised always is, for all else passed on to the caller.
+    unsafe { array::<MaybeUninit<T>>(name, first.cast_const().cast(), count) }?;
+    if first.is_null() {
+        return Err(null(name));
+    }
+    // SAFETY: checked above, and nobody else's by the caller's promise.
+    Ok(unsafe { slice::from_raw_parts_mut(first.cast(), count) })
+}
+
 /// An array of texts, none of which may be NULL.
 ///
 /// # Safety

@@ -37,12 +37,16 @@ mod lifecycle;
 mod lists;
 mod log;
 mod options;
+mod options_stream;
 mod orders;
+#[cfg(test)]
+mod panics;
 mod queries;
 mod reply;
 mod returns;
 mod status;
 mod subscription;
+mod taking;
 mod text;
 mod version;
 mod views;

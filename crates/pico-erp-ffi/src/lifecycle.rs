@@ -27,6 +27,18 @@ impl Lifecycle {
         self.ending.load(Ordering::SeqCst)
     }
 
+    /// Something calls back from now on, and [`Lifecycle::finish`] is to be waited for once more; `false` when the end
+    /// has been asked for already.
+    pub(crate) fn begin(&self) -> bool {
+        let mut finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who asks for the end later waits on the lock that is held here.
+        let begun = !self.is_ending();
+        if begun {
+            *finished = false;
+        }
+        begun
+    }
+
     /// The last call and `drop` have returned, or nothing calls back at all.
     pub(crate) fn finish(&self) {
         *self.finished.lock().unwrap_or_else(PoisonError::into_inner) = true;
@@ -98,5 +110,17 @@ mod tests {
         });
         lifecycle.end();
         assert!(lifecycle.is_ending());
+    }
+
+    #[test]
+    fn what_has_been_ended_does_not_begin() {
+        let lifecycle = Lifecycle::default();
+        lifecycle.finish();
+        assert!(lifecycle.begin());
+        assert!(lifecycle.wait(deadline(Some(Duration::ZERO))).is_err(), "there is an end to wait for again");
+        lifecycle.finish();
+        lifecycle.end();
+        assert!(!lifecycle.begin());
+        lifecycle.wait(None).unwrap();
     }
 }

@@ -31,7 +31,7 @@ pub struct pico_options_t {
     connect_timeout: Option<Duration>,
     request_timeout: Option<Duration>,
     retry: RetryPolicy,
-    stream: StreamPolicy,
+    pub(crate) stream: StreamPolicy,
     limits: SizeLimits,
     proxy: Proxy,
     extra_ca: Vec<Vec<u8>>,
@@ -76,7 +76,8 @@ impl pico_options_t {
 /// What a token provider answers with.
 pub struct pico_token_answer_t(Option<Result<String, String>>);
 
-fn set(
+/// What every setter does.
+pub(crate) fn set(
     options: Option<&mut pico_options_t>,
     error: ErrorOut<'_>,
     change: impl FnOnce(&mut pico_options_t) -> Result<(), Error>,
@@ -84,7 +85,8 @@ fn set(
     guard::status(error, || change(required("options", options)?))
 }
 
-fn milliseconds(name: &str, value: i64) -> Result<Duration, Error> {
+/// A time that a setter was given.
+pub(crate) fn milliseconds(name: &str, value: i64) -> Result<Duration, Error> {
     u64::try_from(value)
         .map(Duration::from_millis)
         .map_err(|_| Error::invalid(name, format!("is {value}; give milliseconds, 0 or more")))
@@ -305,73 +307,6 @@ pub extern "C" fn pico_options_set_retry_after_limit_ms(
 ) -> ReturnStatus {
     set(options, error, |options| {
         options.retry.retry_after_ceiling = milliseconds("limit_ms", limit_ms)?;
-        Ok(())
-    })
-}
-
-/// With no byte for this long, comments included, a stream's connection counts as dead. Default 5 minutes.
-#[unsafe(no_mangle)]
-pub extern "C" fn pico_options_set_stream_idle_timeout_ms(
-    options: Option<&mut pico_options_t>,
-    timeout_ms: i64,
-    error: Option<&mut MaybeUninit<*mut pico_error_t>>,
-) -> ReturnStatus {
-    set(options, error, |options| {
-        options.stream.idle_timeout = milliseconds("timeout_ms", timeout_ms)?;
-        Ok(())
-    })
-}
-
-/// The waits between a stream's connections: up to first_ms, doubling up to most_ms. Default 1 s and 60 s.
-#[unsafe(no_mangle)]
-pub extern "C" fn pico_options_set_stream_backoff_ms(
-    options: Option<&mut pico_options_t>,
-    first_ms: i64,
-    most_ms: i64,
-    error: Option<&mut MaybeUninit<*mut pico_error_t>>,
-) -> ReturnStatus {
-    set(options, error, |options| {
-        let (base, cap) = (milliseconds("first_ms", first_ms)?, milliseconds("most_ms", most_ms)?);
-        (options.stream.backoff.base, options.stream.backoff.cap) = (base, cap);
-        Ok(())
-    })
-}
-
-/// How much of a server's wish to wait a stream honours at most. Default 5 minutes.
-#[unsafe(no_mangle)]
-pub extern "C" fn pico_options_set_stream_retry_limit_ms(
-    options: Option<&mut pico_options_t>,
-    limit_ms: i64,
-    error: Option<&mut MaybeUninit<*mut pico_error_t>>,
-) -> ReturnStatus {
-    set(options, error, |options| {
-        options.stream.retry_ceiling = milliseconds("limit_ms", limit_ms)?;
-        Ok(())
-    })
-}
-
-/// After a connection has held this long, a stream's waits start anew from the shortest. Default 60 s.
-#[unsafe(no_mangle)]
-pub extern "C" fn pico_options_set_stream_stable_after_ms(
-    options: Option<&mut pico_options_t>,
-    stable_after_ms: i64,
-    error: Option<&mut MaybeUninit<*mut pico_error_t>>,
-) -> ReturnStatus {
-    set(options, error, |options| {
-        options.stream.stable_after = milliseconds("stable_after_ms", stable_after_ms)?;
-        Ok(())
-    })
-}
-
-/// How many events of a stream may wait to be taken before the socket is no longer read. Default 256.
-#[unsafe(no_mangle)]
-pub extern "C" fn pico_options_set_stream_buffer(
-    options: Option<&mut pico_options_t>,
-    events: usize,
-    error: Option<&mut MaybeUninit<*mut pico_error_t>>,
-) -> ReturnStatus {
-    set(options, error, |options| {
-        options.stream.buffer = events;
         Ok(())
     })
 }

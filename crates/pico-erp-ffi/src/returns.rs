@@ -22,6 +22,8 @@ pub type ReturnText = *const c_char;
 pub type ReturnInt32 = i32;
 /// A number.
 pub type ReturnUint32 = u32;
+/// A large number.
+pub type ReturnUint64 = u64;
 /// A time.
 pub type ReturnInt64 = i64;
 /// A count.

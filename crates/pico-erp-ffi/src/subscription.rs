@@ -1,15 +1,18 @@
-//! Subscriptions: opened for a stream, read by callback or by pulling, closed, freed.
+//! Subscriptions: opened for a stream, read by callback or by [`crate::taking`], closed, freed.
 
 use std::ffi::c_char;
 use std::mem::MaybeUninit;
+#[cfg(unix)]
+use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pico_erp::{
     Error, ErrorKind, Json, NoteEvent, Operation, OrderComplete, SubOperation, Subscription, runtime,
 };
 
 use crate::call::limit;
-use crate::callback::pico_event_callback_t;
+use crate::callback::{pico_event_callback_t, pico_events_callback_t};
 use crate::client::{ClientInner, pico_client_t};
 use crate::delivery;
 use crate::error::pico_error_t;
@@ -55,6 +58,45 @@ impl Source {
         }
     }
 
+    /// The next event if one is there already.
+    pub(crate) fn try_next(&self) -> Option<pico_event_t> {
+        loop {
+            let event = match self {
+                Self::Operations(stream) => pico_event_t::new(stream.try_next_notification()?),
+                Self::SubOperations(stream) => pico_event_t::new(stream.try_next_notification()?),
+                Self::OrderCompletes(stream) => pico_event_t::new(stream.try_next_notification()?),
+                Self::Notes(stream) => pico_event_t::new(stream.try_next_notification()?),
+                Self::Data(stream) => pico_event_t::new(stream.try_next_notification()?),
+            };
+            if event.is_some() {
+                return event;
+            }
+        }
+    }
+
+    /// An event and those that are there behind it, `most` in all at most.
+    pub(crate) fn fill(&self, first: pico_event_t, most: usize) -> Vec<pico_event_t> {
+        let mut all = vec![first];
+        while all.len() < most {
+            let Some(event) = self.try_next() else { break };
+            all.push(event);
+        }
+        all
+    }
+
+    /// A descriptor that is readable while there is something to take.
+    #[cfg(unix)]
+    pub(crate) fn descriptor(&self) -> Result<RawFd, Error> {
+        let descriptor = match self {
+            Self::Operations(stream) => stream.descriptor(),
+            Self::SubOperations(stream) => stream.descriptor(),
+            Self::OrderCompletes(stream) => stream.descriptor(),
+            Self::Notes(stream) => stream.descriptor(),
+            Self::Data(stream) => stream.descriptor(),
+        };
+        descriptor.map(|descriptor| descriptor.as_raw_fd())
+    }
+
     async fn opened(&self) -> Result<(), Error> {
         match self {
             Self::Operations(stream) => stream.opened().await,
@@ -80,9 +122,21 @@ impl Source {
 pub(crate) struct SubscriptionInner {
     pub(crate) source: Source,
     pub(crate) lifecycle: Lifecycle,
-    by_callback: bool,
+    by_callback: AtomicBool,
     /// Keeps the client's settings and connections for as long as the subscription.
     _client: Arc<ClientInner>,
+}
+
+impl pico_subscription_t {
+    /// The inside of a subscription that must be there and have no callback.
+    pub(crate) fn pulled(subscription: Option<&Self>) -> Result<&Arc<SubscriptionInner>, Error> {
+        let inner = &required("subscription", subscription)?.inner;
+        if inner.by_callback.load(Ordering::SeqCst) { Err(delivers()) } else { Ok(inner) }
+    }
+}
+
+fn delivers() -> Error {
+    Error::invalid("subscription", "delivers to a callback; open it with NULL to pull")
 }
 
 impl Child for SubscriptionInner {
@@ -119,7 +173,7 @@ fn open(
         let inner = Arc::new(SubscriptionInner {
             source: source(&client.core)?,
             lifecycle: Lifecycle::default(),
-            by_callback: callback.is_some(),
+            by_callback: AtomicBool::new(callback.is_some()),
             _client: Arc::clone(client),
         });
         let child: Arc<dyn Child> = inner.clone();
@@ -138,8 +192,9 @@ fn open(
 
 /// Streams operations as they are created or changed. `filter` may be NULL for all. With a `callback`
 /// events are delivered to it, possibly before this function has returned, and on PICO_OK the library owns
-/// its user_data; with NULL they are taken by pico_subscription_next(). Failures to connect are events, not
-/// failures of this function, which never waits.
+/// its user_data; with NULL they are taken by pico_subscription_next() and its like, or delivered by
+/// pico_subscription_deliver_batches(). Failures to connect are events, not failures of this function, which
+/// never waits.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pico_client_operations_stream(
     client: Option<&pico_client_t>,
@@ -219,32 +274,35 @@ pub unsafe extern "C" fn pico_client_subscribe(
     })
 }
 
-/// Takes the next event of a subscription without a callback; free it with pico_event_free(). Waits
-/// timeout_ms at most, 0 not at all, negative for ever. PICO_E_TIMEOUT when there was none; PICO_E_CLOSED
-/// after the end (the last event is PICO_EVENT_CLOSED, unless this side ended it). Several threads may
-/// take; each event goes to one of them. Waits.
+/// Delivers the events of a subscription that was opened without a callback to a function by the batch: each
+/// call gets those that are there, `most` of them at most. For hosts to whom each call is dear. All that holds
+/// for the callback of a stream holds here: on PICO_OK the library owns user_data, calls come one at a time
+/// and in order, and `drop` is called once, after the last. Events cannot be pulled any more; one that another
+/// thread is taking at this moment goes to that thread. PICO_E_CLOSED when the subscription was ended here.
+/// Never waits; any thread.
 #[unsafe(no_mangle)]
-pub extern "C" fn pico_subscription_next(
+pub extern "C" fn pico_subscription_deliver_batches(
     subscription: Option<&pico_subscription_t>,
-    timeout_ms: i64,
-    event: Option<&mut MaybeUninit<*mut pico_event_t>>,
+    most: usize,
+    callback: Option<&pico_events_callback_t>,
     error: Option<&mut MaybeUninit<*mut pico_error_t>>,
 ) -> ReturnStatus {
-    guard::waiting(error, || {
-        let inner = Arc::clone(&required("subscription", subscription)?.inner);
-        let out = required("event", event)?;
-        if inner.by_callback {
-            return Err(Error::invalid(
-                "subscription",
-                "delivers to its callback; open it with NULL to pull",
-            ));
+    guard::status(error, || {
+        let inner = &required("subscription", subscription)?.inner;
+        let callback = required("callback", callback)?;
+        let function = callback.function()?;
+        if most == 0 {
+            return Err(Error::invalid("most", "must be at least 1 event"));
         }
-        let next = async {
-            let event = inner.source.next().await;
-            event.ok_or_else(|| Error::new(ErrorKind::Closed, "the subscription has ended"))
-        };
-        let event = runtime::block_on(next, limit(timeout_ms), None)?;
-        out.write(Box::into_raw(Box::new(event)));
+        let runtime = runtime::handle()?;
+        if inner.by_callback.swap(true, Ordering::SeqCst) {
+            return Err(delivers());
+        }
+        if !inner.lifecycle.begin() {
+            inner.by_callback.store(false, Ordering::SeqCst);
+            return Err(Error::new(ErrorKind::Closed, "the subscription has ended"));
+        }
+        runtime.spawn(delivery::run(Arc::clone(inner), callback.take(function, most)));
         Ok(())
     })
 }

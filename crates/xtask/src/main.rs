@@ -28,7 +28,7 @@ Usage: cargo xtask <verb>
 
   demo                 build and run the demonstration against the local sandbox
   test [--only SUITE]  run every check and test, or one SUITE:
-                       lint, rust, c, dotnet, peers, curl or python
+                       lint, rust, c, dotnet, peers, curl, faults or python
   lint                 rustfmt, clippy, the C header and the source rules
   header [--check]     write include/pico_erp.h from crates/pico-erp-ffi, or fail when it is not current
   bench [NAME [ARG…]]  build and run the measurements of benches/, or one of them

@@ -1,7 +1,7 @@
-//! `cargo xtask test`: the order of all checks and tests. First the checks of style, then one cargo build and
-//! one cargo test of everything (the package `pico-erp-tests` in it compiles and runs the C, .NET,
-//! GraphQL peers and curl tests with the tools whose places it is told by variables), then the Python wheel,
-//! built for real and tested as installed.
+//! `cargo xtask test`: the order of all checks and tests. First the checks of style, then one cargo build of
+//! everything and the Python wheel, built for real and installed as a user would, then one cargo test of everything
+//! (the package `pico-erp-tests` in it compiles and runs the C, .NET, GraphQL peers, curl and fault tests
+//! with the tools whose places it is told by variables), then the tests of the installed wheel.
 //!
 //! Every step is tried even when an earlier one failed, unless it cannot work without it; a tool that is
 //! missing, a language that cannot be tried and a suite without a test are failures.
@@ -27,10 +27,12 @@ pub(crate) enum Suite {
     C,
     /// Test targets `dotnet` and `dotnet_*` of `pico-erp-tests`.
     Dotnet,
-    /// Test targets `peers`, `peers_*` and `yoga`, `yoga_*` of `pico-erp-tests`.
+    /// Test targets `peers` and `peers_*` of `pico-erp-tests`.
     Peers,
     /// Test targets `curl` and `curl_*` of `pico-erp-tests`.
     Curl,
+    /// Test targets `faults` and `faults_*` of `pico-erp-tests`, which run programs in C, Python and Rust.
+    Faults,
     /// The wheel, pytest and the check of the stubs.
     Python,
 }
@@ -38,7 +40,7 @@ pub(crate) enum Suite {
 impl Suite {
     /// In the order in which they run.
     pub(crate) const ALL: &[Self] =
-        &[Self::Lint, Self::Rust, Self::C, Self::Dotnet, Self::Peers, Self::Curl, Self::Python];
+        &[Self::Lint, Self::Rust, Self::C, Self::Dotnet, Self::Peers, Self::Curl, Self::Faults, Self::Python];
 
     fn name(self) -> &'static str {
         match self {
@@ -48,6 +50,7 @@ impl Suite {
             Self::Dotnet => "dotnet",
             Self::Peers => "peers",
             Self::Curl => "curl",
+            Self::Faults => "faults",
             Self::Python => "python",
         }
     }
@@ -57,7 +60,6 @@ impl Suite {
         let language = target.split('_').next().unwrap_or(target);
         match self {
             Self::C => matches!(language, "c" | "cpp"),
-            Self::Peers => matches!(language, "peers" | "yoga"),
             _ => language == self.name(),
         }
     }
@@ -92,8 +94,11 @@ pub(crate) fn run(tree: &Tree, only: Option<Suite>) -> bool {
         }
     }
     let built = report.step("build", || build(tree)).is_some();
+    let python = suites.iter().any(|suite| matches!(suite, Suite::Faults | Suite::Python))
+        && install_wheel(tree, &variables, &mut report);
     if only != Some(Suite::Python) {
-        let name = format!("{}: cargo test", only.map_or("rust, c, dotnet, peers, curl", Suite::name));
+        let name =
+            format!("{}: cargo test", only.map_or("rust, c, dotnet, peers, curl, faults", Suite::name));
         if built {
             report.step(&name, || cargo_tests(tree, &variables, only));
         } else {
@@ -101,7 +106,7 @@ pub(crate) fn run(tree: &Tree, only: Option<Suite>) -> bool {
         }
     }
     if suites.contains(&Suite::Python) {
-        python_tests(tree, &variables, &mut report);
+        python_tests(tree, &variables, python, &mut report);
     }
     report.finish()
 }
@@ -154,34 +159,43 @@ fn test_targets(tree: &Tree) -> Outcome<Vec<String>> {
     Ok(names)
 }
 
-/// Installs the wheel as a user would, then runs its tests and compares its stubs with the module.
-fn python_tests(tree: &Tree, variables: &Variables, report: &mut Report) {
-    let python = |arguments: &[&str]| -> Outcome<Command> {
-        let command =
-            tree.command(python::interpreter(tree)).args(arguments).env("PATH", python::path(tree)?);
-        Ok(with(command, variables)
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .env("MYPY_CACHE_DIR", tree.tool("mypy-cache")))
-    };
-    let steps = ["python: pip install ./python", "python: pytest", "python: stubs"];
+/// Installs the wheel as a user would; true when it is there.
+fn install_wheel(tree: &Tree, variables: &Variables, report: &mut Report) -> bool {
+    const STEP: &str = "python: pip install ./python";
     if !variables.iter().any(|(name, _)| *name == python::VARIABLE) {
-        steps.iter().for_each(|step| report.blocked(step, "there is no Python environment"));
-        return;
+        report.blocked(STEP, "there is no Python environment");
+        return false;
     }
-    let installed = report.step(steps[0], || {
+    let installed = report.step(STEP, || {
         // maturin is in the environment already; the dev profile and the common target directory save a
         // second build.
-        python(&["-m", "pip", "install", "--disable-pip-version-check", "--no-build-isolation", "./python"])?
-            .env("MATURIN_PEP517_ARGS", "--profile dev")
-            .run()
+        let pip = ["-m", "pip", "install", "--disable-pip-version-check", "--no-build-isolation", "./python"];
+        in_python(tree, variables, &pip)?.env("MATURIN_PEP517_ARGS", "--profile dev").run()
     });
-    if installed.is_none() {
-        steps[1..].iter().for_each(|step| report.blocked(step, "the wheel is not installed"));
-        return;
+    installed.is_some()
+}
+
+/// Runs the tests of the wheel that is installed and compares its stubs with the module.
+fn python_tests(tree: &Tree, variables: &Variables, installed: bool, report: &mut Report) {
+    let steps: [(&str, &[&str]); 2] = [
+        ("python: pytest", &["-m", "pytest", "python/tests", "-q", "-p", "no:cacheprovider"]),
+        ("python: stubs", &["-m", "mypy.stubtest", "pico_erp"]),
+    ];
+    for (step, arguments) in steps {
+        if installed {
+            report.step(step, || in_python(tree, variables, arguments)?.run());
+        } else {
+            report.blocked(step, "the wheel is not installed");
+        }
     }
-    report
-        .step(steps[1], || python(&["-m", "pytest", "python/tests", "-q", "-p", "no:cacheprovider"])?.run());
-    report.step(steps[2], || python(&["-m", "mypy.stubtest", "pico_erp"])?.run());
+}
+
+/// The environment's interpreter with these arguments.
+fn in_python(tree: &Tree, variables: &Variables, arguments: &[&str]) -> Outcome<Command> {
+    let command = tree.command(python::interpreter(tree)).args(arguments).env("PATH", python::path(tree)?);
+    Ok(with(command, variables)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("MYPY_CACHE_DIR", tree.tool("mypy-cache")))
 }
 
 /// Adds the variables that name the tools.
@@ -200,8 +214,9 @@ mod tests {
             ("cpp", Suite::C),
             ("c_valgrind", Suite::C),
             ("dotnet", Suite::Dotnet),
-            ("yoga", Suite::Peers),
+            ("peers", Suite::Peers),
             ("peers_websocket", Suite::Peers),
+            ("faults", Suite::Faults),
         ] {
             let owners: Vec<Suite> = Suite::ALL.iter().copied().filter(|suite| suite.owns(target)).collect();
             assert_eq!(owners, [suite], "{target}");
@@ -212,6 +227,11 @@ mod tests {
     #[test]
     fn a_suite_is_named_on_the_command_line() {
         assert_eq!("peers".parse(), Ok(Suite::Peers));
-        assert!("perl".parse::<Suite>().unwrap_err().contains("lint, rust, c, dotnet, peers, curl, python"));
+        assert!(
+            "perl"
+                .parse::<Suite>()
+                .unwrap_err()
+                .contains("lint, rust, c, dotnet, peers, curl, faults, python")
+        );
     }
 }

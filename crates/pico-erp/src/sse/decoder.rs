@@ -113,6 +113,15 @@ impl SseDecoder {
         }
     }
 
+    /// The same on a connection that follows another: the id that was heard there counts until the stream says another.
+    ///
+    /// Section 9.2.6 has each stream begin with an empty id, and yet a client that forgot it would resume from nowhere
+    /// after the second cut. Browsers and LaunchDarkly's clients keep it too.
+    pub(crate) fn resuming(mut self, last_event_id: Option<String>) -> Self {
+        self.last_event_id = last_event_id;
+        self
+    }
+
     /// Adds bytes as they were read.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.input.extend_from_slice(bytes);

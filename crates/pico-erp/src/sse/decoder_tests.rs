@@ -88,6 +88,68 @@ fn the_format_is_read_as_the_specification_says() {
     }
 }
 
+/// What the web platform's tests of event streams (eventsource/format-*) and LaunchDarkly's sse-contract-tests look at,
+/// where no row above tells it; the bytes are ours.
+#[test]
+fn what_other_readers_of_event_streams_are_tested_for_holds_here() {
+    type Row = (&'static str, Vec<u8>, Vec<Frame>);
+    let long = "c".repeat(5000);
+    let rows: Vec<Row> = vec![
+        // format-field-parsing, format-null-character
+        (
+            "a name is a field's only when it is that name exactly",
+            b"data:1\nDATA:2\ndata\0:3\n\0data:4\nda-ta:5\ndata_6\ndata:7\n\n".to_vec(),
+            vec![message("1\n7")],
+        ),
+        ("a value may be NUL", b"data:\0\n\n".to_vec(), vec![message("\0")]),
+        // format-newlines
+        ("empty data between data", b"data:a\r\ndata\ndata:b\r\n\r\n".to_vec(), vec![message("a\n\nb")]),
+        ("each line may end another way", b"data:a\rdata:b\r\ndata:c\n\n".to_vec(), vec![message("a\nb\nc")]),
+        // format-leading-space
+        ("a single space is an empty value", b"data: \ndata:\n\n".to_vec(), vec![message("\n")]),
+        // format-comments
+        ("a comment may be long", format!("data:a\n:{long}\ndata:b\n\n").into_bytes(), vec![message("a\nb")]),
+        ("a comment may hold NUL and a colon", b":\0:x\ndata:a\n:\n\n".to_vec(), vec![message("a")]),
+        // format-data-before-final-empty-line, format-field-data
+        (
+            "data without the blank line is no event",
+            b"retry:1000\ndata:a\n\ndata:b".to_vec(),
+            vec![Frame::Retry(Duration::from_secs(1)), message("a")],
+        ),
+        // format-field-event, format-field-event-empty
+        ("an empty name is no name", b"event: \ndata:a\n\n".to_vec(), vec![message("a")]),
+        (
+            "a name may hold spaces and letters of any script",
+            "event: né w\ndata:a\n\n".into(),
+            vec![event("né w", "a")],
+        ),
+        // format-field-retry, -bogus, -empty
+        ("zeros may lead", b"retry:0300\n".to_vec(), vec![Frame::Retry(Duration::from_millis(300))]),
+        ("digits of other scripts are none", "retry:\u{663}000\n".into(), vec![]),
+        ("blanks are no digits", b"retry: 3000 \nretry:  3000\nretry:+3000\n".to_vec(), vec![]),
+        (
+            "retry does not end an event",
+            b"data:a\nretry:1\ndata:b\n\n".to_vec(),
+            vec![Frame::Retry(Duration::from_millis(1)), message("a\nb")],
+        ),
+        // format-utf-8; LaunchDarkly: characters of several bytes
+        ("letters of several bytes", "data: ok… \u{1f600}\n\n".into(), vec![message("ok… \u{1f600}")]),
+        (
+            "U+2028 and U+0085 end no line",
+            "data: a\u{2028}b\u{85}c\n\n".into(),
+            vec![message("a\u{2028}b\u{85}c")],
+        ),
+        // LaunchDarkly, "basic parsing": the order of the fields does not matter
+        ("data before the name", b"data:a\nid:1\nevent:next\n\n".to_vec(), vec![event("next", "a")]),
+    ];
+    for (name, bytes, expected) in rows {
+        assert_eq!(decode(&[&bytes]).0, expected, "{name}");
+        // LaunchDarkly, "chunks": wherever a read ends.
+        let single: Vec<&[u8]> = bytes.chunks(1).collect();
+        assert_eq!(decode(&single).0, expected, "{name}, byte by byte");
+    }
+}
+
 #[test]
 fn the_last_event_id_follows_the_rules() {
     for (name, bytes, id) in [
@@ -98,6 +160,15 @@ fn the_last_event_id_follows_the_rules() {
         ("an empty id resets it", b"id: 1\ndata: a\n\nid\ndata: b\n\n", None),
         ("an id with NUL is ignored", b"id: 1\ndata: a\n\nid: 2\x003\ndata: b\n\n", Some("1")),
         ("the last one wins", b"id: 1\nid: 2\ndata: a\n\n", Some("2")),
+        // format-field-id*, and LaunchDarkly's "last event id"
+        ("an id may be any text", "id: …\ndata: a\n\n".as_bytes(), Some("…")),
+        (
+            "an id of an event without the blank line does not count",
+            b"id: 1\ndata: a\n\nid: 2\ndata: b\n",
+            Some("1"),
+        ),
+        ("an event without data sets it for the next", b"id: 1\n\ndata: a\n\n", Some("1")),
+        ("an id that is NUL alone is ignored", b"id: 1\n\nid: \0\ndata: a\n\n", Some("1")),
     ] {
         assert_eq!(decode(&[bytes]).1.as_deref(), id, "{name}");
     }

@@ -22,6 +22,7 @@ use crate::client::{Overflow, StreamTransport, Transport};
 use crate::error::{Error, ErrorKind};
 use crate::graphql::{GraphqlError, Reply, StreamMessage};
 use crate::json::Json;
+use crate::sse::decoder::SseDecoder;
 use crate::ws::connection::Hub;
 
 /// Says whether an event is wanted.
@@ -69,7 +70,7 @@ struct Memory {
 
 /// Why a connection ended.
 enum End {
-    /// The server finished the operation, or answered 204.
+    /// The server finished the operation.
     Completed,
     Failed(Error),
     /// The consumer is gone.
@@ -102,7 +103,9 @@ impl Driver {
             let mut opened = false;
             let cause = match self.connection(memory, &mut opened).await {
                 Err(End::Abandoned) => return Ok(()),
-                Ok(()) | Err(End::Completed) => match self.on_complete {
+                // Unlike a `complete`, which a server sends when it shuts down, a 204 is meant for good.
+                Ok(()) => return self.closed(None).await,
+                Err(End::Completed) => match self.on_complete {
                     OnComplete::Close => return self.closed(None).await,
                     OnComplete::Reconnect => {
                         Error::new(ErrorKind::ConnectionLost, "the server ended the stream")
@@ -150,6 +153,10 @@ impl Driver {
                     continue;
                 }
             };
+            // An id may come without an event, so it is looked at whatever came.
+            if link.last_event_id() != memory.last_event_id.as_deref() {
+                memory.last_event_id = link.last_event_id().map(str::to_owned);
+            }
             match event {
                 LinkEvent::Opened => {
                     *opened = true;
@@ -166,9 +173,6 @@ impl Driver {
                 LinkEvent::Retry(wait) => memory.reconnect.asked_to_wait(wait),
                 LinkEvent::Message(message) => {
                     memory.reconnect.heard(Instant::now());
-                    if link.last_event_id() != memory.last_event_id.as_deref() {
-                        memory.last_event_id = link.last_event_id().map(str::to_owned);
-                    }
                     match message {
                         StreamMessage::Complete => return Err(End::Completed),
                         StreamMessage::Malformed(error) => {
@@ -219,8 +223,9 @@ impl Driver {
                     End::Failed(Error::new(ErrorKind::Timeout, message))
                 })?;
                 let Some(stream) = stream.map_err(End::Failed)? else { return Ok(None) };
-                let sse =
-                    SseLink::new(stream, self.transport.limits().event, policy.idle_timeout, first_byte);
+                let decoder =
+                    SseDecoder::new(self.transport.limits().event).resuming(memory.last_event_id.clone());
+                let sse = SseLink::new(stream, decoder, policy.idle_timeout, first_byte);
                 Ok(Some(Link::Sse(Box::new(sse))))
             }
         }

@@ -80,11 +80,11 @@ impl SseLink {
     /// `first_byte` bounds the wait for the first byte of the body, where a proxy may hold it back.
     pub(super) fn new(
         stream: StreamResponse,
-        limit: usize,
+        decoder: SseDecoder,
         idle: Duration,
         first_byte: Option<Duration>,
     ) -> Self {
-        Self { stream, decoder: SseDecoder::new(limit), idle, first_byte, greeted: false }
+        Self { stream, decoder, idle, first_byte, greeted: false }
     }
 
     async fn next(&mut self) -> LinkEvent {

@@ -194,7 +194,9 @@ fn a_pong_opens_what_was_subscribed_before_its_ping_and_nothing_later() {
 #[test]
 fn a_document_that_costs_the_connection_ends_its_own_stream_and_no_other() {
     let mut bench = Bench::ready(Dialect::TransportWs);
-    (1..=3).for_each(|_| drop(bench.subscribe()));
+    for _ in 0..3 {
+        bench.subscribe();
+    }
     bench.hear(json!({ "type": "pong" }));
     bench.hear(json!({ "id": "3", "type": "next", "payload": { "data": { "a": 1 } } }));
     bench.told();
@@ -318,4 +320,91 @@ fn the_server_chooses_the_dialect_or_none() {
     assert_eq!(Dialect::from_protocol(Some("graphql-transport-ws")).unwrap(), Dialect::TransportWs);
     assert_eq!(Dialect::from_protocol(Some("graphql-ws")).unwrap(), Dialect::Legacy);
     assert!(Dialect::from_protocol(Some("mqtt")).is_err() && Dialect::from_protocol(None).is_err());
+}
+
+/// Rows of graphql-ws's PROTOCOL.md that the tests above do not tell: what is heard on a connection with two
+/// subscriptions that were seen, what is told of it, what is said to it.
+#[test]
+fn what_the_protocol_allows_a_server_to_say_is_taken_as_it_says() {
+    type Row = (&'static str, Vec<Value>, Vec<&'static str>, Vec<Value>);
+    let next = |id: &str| json!({ "id": id, "type": "next", "payload": { "data": { "a": 1 } } });
+    let both = json!({ "data": { "a": null }, "errors": [{ "message": "m" }], "extensions": { "x": 1 } });
+    let rows: Vec<Row> = vec![
+        (
+            "ConnectionAck: a second one says nothing new",
+            vec![json!({ "type": "connection_ack" })],
+            vec![],
+            vec![],
+        ),
+        (
+            "Ping: may come at any time, its payload is for nobody",
+            vec![json!({ "type": "ping" }), json!({ "type": "ping", "payload": { "n": 9 } })],
+            vec![],
+            vec![json!({ "type": "pong" }), json!({ "type": "pong" })],
+        ),
+        (
+            "Pong: may come without a ping, as a heartbeat of one side",
+            vec![json!({ "type": "pong" }), json!({ "type": "pong", "payload": null })],
+            vec![],
+            vec![],
+        ),
+        (
+            "Next: a result is handed on with errors and extensions",
+            vec![json!({ "id": "1", "type": "next", "payload": both })],
+            vec![r#"1 next {"data":{"a":null},"errors":[{"message":"m"}],"extensions":{"x":1}}"#],
+            vec![],
+        ),
+        (
+            "Next: nothing may follow a complete",
+            vec![json!({ "id": "1", "type": "complete" }), next("1"), next("2")],
+            vec!["1 complete", r#"2 next {"data":{"a":1}}"#],
+            vec![],
+        ),
+        (
+            "Error: ends its operation, so no complete follows, and one that does is passed over",
+            vec![
+                json!({ "id": "1", "type": "error", "payload": [{ "message": "m" }] }),
+                json!({ "id": "1", "type": "complete" }),
+            ],
+            vec![r#"1 next {"errors":[{"message":"m"}]}"#, "1 complete"],
+            vec![],
+        ),
+        (
+            "ids that are not ours are passed over",
+            vec![next("7"), next("x"), json!({ "id": "", "type": "error", "payload": [] }), next("2")],
+            vec![r#"2 next {"data":{"a":1}}"#],
+            vec![],
+        ),
+    ];
+    for (name, heard, told, sent) in rows {
+        let mut bench = Bench::ready(Dialect::TransportWs);
+        bench.subscribe();
+        bench.subscribe();
+        bench.hear(json!({ "type": "pong" }));
+        bench.sent();
+        bench.told();
+        heard.into_iter().for_each(|message| bench.hear(message));
+        assert_eq!(
+            (bench.told(), bench.sent()),
+            (told.iter().map(ToString::to_string).collect(), sent),
+            "{name}"
+        );
+    }
+}
+
+/// PROTOCOL.md, "Subscribe": ids are unique on a connection (4409 otherwise), and nothing but the init goes out before the
+/// acknowledgement (4401 otherwise).
+#[test]
+fn an_id_is_never_used_twice_and_what_ended_before_the_acknowledgement_is_never_subscribed() {
+    let mut bench = Bench::new(Dialect::TransportWs);
+    bench.sent();
+    let (first, second) = (bench.subscribe(), bench.subscribe());
+    bench.session.unsubscribe(first);
+    assert!(bench.sent().is_empty());
+    bench.hear(json!({ "type": "connection_ack" }));
+    let subscribe = json!({ "id": "2", "type": "subscribe", "payload": { "query": "subscription { a }" } });
+    assert_eq!(bench.sent(), [subscribe, ping(1)]);
+    bench.hear(json!({ "id": "2", "type": "complete" }));
+    let third = bench.subscribe();
+    assert!(first < second && second < third);
 }

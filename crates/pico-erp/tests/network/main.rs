@@ -3,6 +3,7 @@
 mod calls;
 #[cfg(unix)]
 mod delivery;
+mod event_streams;
 mod failures;
 mod proxies;
 mod scripted;

@@ -237,11 +237,22 @@ async fn a_raw_subscription_ends_with_complete_and_picos_own_goes_on() {
     assert!(server.requests().len() >= 2);
 }
 
+/// WHATWG HTML, section 9.2.3, and LaunchDarkly's sse-contract-tests: 204 means to stop, also for streams that would follow
+/// a `complete` with another connection.
 #[tokio::test]
-async fn http_204_stops_a_raw_subscription() {
-    let server = Server::start(vec![vec![Step::Write(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec())]]).await;
+async fn http_204_stops_every_subscription() {
+    let stop = vec![Step::Write(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec())];
+    let server = Server::start(vec![stop.clone()]).await;
     let raw = client(&server, policy()).subscribe(&Request::new("subscription { x }")).unwrap();
     assert!(matches!(next_fact(&raw).await, Notification::Closed(None)));
+
+    let server =
+        Server::start(vec![vec![stream_head(), next_event(&completion("E-1")), Step::Close], stop]).await;
+    let typed = client(&server, policy()).order_completes_stream(&OrderCompleteFilter::all()).unwrap();
+    assert_eq!(within(typed.next()).await.unwrap().unwrap().external_order_id, "E-1");
+    assert!(matches!(next_fact(&typed).await, Notification::Closed(None)));
+    assert!(within(typed.next_notification()).await.is_none());
+    assert_eq!(server.requests().len(), 2);
 }
 
 #[tokio::test]

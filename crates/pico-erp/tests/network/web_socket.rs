@@ -358,6 +358,21 @@ async fn the_predecessor_is_spoken_where_the_server_chooses_it() {
 }
 
 #[tokio::test]
+async fn a_document_that_costs_the_connection_ends_its_own_stream_and_no_other() {
+    let first = script([Step::Expect("subscribe"), Step::Close(4400)]);
+    let server =
+        WsServer::start("graphql-transport-ws", vec![first, script([completion("E-1"), Step::Listen])]).await;
+    let client = server.client(policy());
+    let good = client.order_completes_stream(&OrderCompleteFilter::all()).unwrap();
+    let bad = client.subscribe(&Request::new("subscription { too { deep } }")).unwrap();
+    let error = within(bad.next()).await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Graphql);
+    assert!(error.to_string().contains("code 4400"), "{error}");
+    assert!(within(bad.next()).await.is_none());
+    assert_eq!(within(good.next()).await.unwrap().unwrap().external_order_id, "E-1");
+}
+
+#[tokio::test]
 async fn dropping_the_last_stream_says_goodbye() {
     let server =
         WsServer::start("graphql-transport-ws", vec![script([completion("E-1"), Step::Listen])]).await;

@@ -26,11 +26,11 @@ type Install = fn(&Tree) -> Outcome<Variables>;
 /// Every tool by the name shown to people, the suites that need it, and what installs it; a tool comes after
 /// those it builds on.
 const TOOLS: &[(&str, &[Suite], Install)] = &[
-    ("C compiler", &[Suite::C, Suite::Rust], system::c_compiler),
+    ("C compiler", &[Suite::C, Suite::Faults, Suite::Rust], system::c_compiler),
     ("C++ compiler", &[Suite::C], system::cxx_compiler),
     ("valgrind", &[Suite::C], system::valgrind),
     ("curl", &[Suite::Curl], system::curl),
-    ("Python", &[Suite::Python, Suite::Dotnet], python::tool),
+    ("Python", &[Suite::Python, Suite::Dotnet, Suite::Faults], python::tool),
     ("Node.js", &[Suite::Dotnet, Suite::Peers], node::tool),
     (".NET", &[Suite::Dotnet], dotnet::tool),
     ("GraphQL peers", &[Suite::Peers], peers::tool),

@@ -1,0 +1,184 @@
+//! Tests only: a panic in every export, by name, so that none can let one through to its caller.
+//!
+//! The header says which exports there are, so a new one that is missing here fails the test.
+
+use std::collections::BTreeSet;
+use std::mem::MaybeUninit;
+use std::ptr::{null, null_mut};
+
+use crate::error::{pico_error_free, pico_error_status};
+use crate::guard::tests::with_a_panic;
+use crate::status::{PICO_E_PANIC, PICO_OK};
+use crate::{
+    call, client, error, event, execute, lists, log, options, options_stream, orders, queries, reply, status,
+    subscription, taking, version, webhooks,
+};
+
+/// The exports that report a status, called with what they are given and a place for the error.
+macro_rules! reporting {
+    ($called:ident: $($module:ident::$name:ident($($argument:expr),*);)*) => {$(
+        $called.insert(stringify!($name));
+        let mut error = MaybeUninit::uninit();
+        // SAFETY: NULL is allowed for every pointer.
+        #[allow(unused_unsafe)]
+        let status = with_a_panic(|| unsafe { $module::$name($($argument,)* Some(&mut error)) });
+        assert_eq!(status, PICO_E_PANIC, stringify!($name));
+        // SAFETY: a failed call writes the error, and it is freed once.
+        let error = unsafe { Box::from_raw(error.assume_init()) };
+        assert_eq!(pico_error_status(Some(&error)), PICO_E_PANIC, stringify!($name));
+        pico_error_free(Some(error));
+        // Without a place for the error.
+        // SAFETY: as above.
+        #[allow(unused_unsafe)]
+        let status = with_a_panic(|| unsafe { $module::$name($($argument,)* None) });
+        assert_eq!(status, PICO_E_PANIC, stringify!($name));
+    )*};
+}
+
+/// The exports that give a value, and which it is when they fail.
+macro_rules! giving {
+    ($called:ident: $($module:ident::$name:ident($($argument:expr),*) => $default:expr;)*) => {$(
+        $called.insert(stringify!($name));
+        assert_eq!(with_a_panic(|| $module::$name($($argument),*)), $default, stringify!($name));
+    )*};
+}
+
+/// The exports that give nothing.
+macro_rules! silent {
+    ($called:ident: $($module:ident::$name:ident($($argument:expr),*);)*) => {$(
+        $called.insert(stringify!($name));
+        with_a_panic(|| $module::$name($($argument),*));
+    )*};
+}
+
+#[test]
+#[rustfmt::skip]
+fn a_panic_in_any_export_is_caught_at_the_border() {
+    let mut called = BTreeSet::new();
+    reporting! { called:
+        call::pico_call_new(None);
+        call::pico_call_set_timeout_ms(None, 0);
+        call::pico_call_cancel(None);
+        client::pico_client_new(None, None);
+        client::pico_client_from_environment(None);
+        client::pico_client_close(None, 0);
+        execute::pico_client_execute(None, null(), 0, null(), 0, null(), None, None);
+        execute::pico_client_execute_async(None, null(), 0, null(), 0, null(), None, None);
+        log::pico_log_set(0, None);
+        options::pico_options_new(None);
+        options::pico_options_set_endpoint(None, null());
+        options::pico_options_set_token(None, null());
+        options::pico_options_set_token_from_environment(None, null());
+        options::pico_options_set_token_provider(None, None);
+        options::pico_token_answer_set(None, null());
+        options::pico_token_answer_fail(None, null());
+        options::pico_options_set_generation(None, 0);
+        options::pico_options_set_connect_timeout_ms(None, 0);
+        options::pico_options_set_request_timeout_ms(None, 0);
+        options::pico_options_set_retry_attempts(None, 0);
+        options::pico_options_set_retry_backoff_ms(None, 0, 0);
+        options::pico_options_set_retry_after_limit_ms(None, 0);
+        options::pico_options_set_size_limits(None, 0, 0);
+        options::pico_options_set_proxy(None, null(), null());
+        options::pico_options_set_no_proxy(None);
+        options::pico_options_add_ca_pem(None, null(), 0);
+        options::pico_options_set_client_certificate_pem(None, null(), 0, null(), 0);
+        options::pico_options_add_header(None, null(), null());
+        options::pico_options_set_user_agent(None, null());
+        options_stream::pico_options_set_stream_transport(None, 0);
+        options_stream::pico_options_set_stream_first_byte_timeout_ms(None, 0);
+        options_stream::pico_options_set_stream_ping_interval_ms(None, 0);
+        options_stream::pico_options_set_stream_poll_interval_ms(None, 0);
+        options_stream::pico_options_set_stream_poll_period_ms(None, 0);
+        options_stream::pico_options_set_stream_idle_timeout_ms(None, 0);
+        options_stream::pico_options_set_stream_backoff_ms(None, 0, 0);
+        options_stream::pico_options_set_stream_retry_limit_ms(None, 0);
+        options_stream::pico_options_set_stream_stable_after_ms(None, 0);
+        options_stream::pico_options_set_stream_buffer(None, 0);
+        options_stream::pico_options_set_stream_overflow(None, 0);
+        orders::pico_client_save_order(None, null(), None, None);
+        orders::pico_client_cancel_order(None, null(), None, None);
+        queries::pico_client_operations(None, null(), None, None);
+        queries::pico_client_sub_operations(None, null(), None, None);
+        queries::pico_client_order_completes(None, null(), None, None);
+        subscription::pico_client_operations_stream(None, null(), None, None);
+        subscription::pico_client_sub_operations_stream(None, null(), None, None);
+        subscription::pico_client_order_completes_stream(None, null(), None, None);
+        subscription::pico_client_note_events_stream(None, None, None);
+        subscription::pico_client_subscribe(None, null(), 0, null(), 0, null(), None, None);
+        subscription::pico_subscription_deliver_batches(None, 0, None);
+        subscription::pico_subscription_wait_open(None, 0);
+        subscription::pico_subscription_cancel(None);
+        subscription::pico_subscription_close(None, 0);
+        taking::pico_subscription_next(None, 0, None);
+        taking::pico_subscription_next_batch(None, 0, null_mut(), 0, None);
+        taking::pico_subscription_descriptor(None, None);
+        webhooks::pico_client_webhooks(None, None, None);
+        webhooks::pico_client_webhook_subscribe(None, null(), None, None);
+        webhooks::pico_client_webhook_unsubscribe(None, null(), None, None);
+    }
+    giving! { called:
+        client::pico_client_endpoint(None) => null();
+        error::pico_error_status(None) => PICO_OK;
+        error::pico_error_message(None) => null();
+        error::pico_error_http_status(None) => 0;
+        error::pico_error_graphql_errors_json(None) => null();
+        error::pico_error_data_json(None) => null();
+        error::pico_error_body_start(None) => null();
+        error::pico_error_retryable(None) => 0;
+        error::pico_error_retry_after_ms(None) => -1;
+        event::pico_event_kind(None) => 0;
+        event::pico_event_json(None, None) => null();
+        event::pico_event_operation(None) => null();
+        event::pico_event_sub_operation(None) => null();
+        event::pico_event_order_complete(None) => null();
+        event::pico_event_note(None) => null();
+        event::pico_event_error(None) => null();
+        event::pico_event_state(None) => 0;
+        event::pico_event_transport(None) => 0;
+        event::pico_event_gap_ms(None) => -1;
+        event::pico_event_retry_delay_ms(None) => -1;
+        event::pico_event_failures(None) => 0;
+        event::pico_event_dropped_count(None) => 0;
+        event::pico_event_retain(None) => null_mut();
+        lists::pico_operations_count(None) => 0;
+        lists::pico_operations_at(None, 0) => null();
+        lists::pico_operations_json(None, None) => null();
+        lists::pico_sub_operations_count(None) => 0;
+        lists::pico_sub_operations_at(None, 0) => null();
+        lists::pico_sub_operations_json(None, None) => null();
+        lists::pico_order_completes_count(None) => 0;
+        lists::pico_order_completes_at(None, 0) => null();
+        lists::pico_order_completes_json(None, None) => null();
+        lists::pico_webhooks_count(None) => 0;
+        lists::pico_webhooks_at(None, 0) => null();
+        lists::pico_webhooks_json(None, None) => null();
+        orders::pico_text_string(None) => null();
+        reply::pico_reply_data_json(None, None) => null();
+        reply::pico_reply_errors_json(None, None) => null();
+        reply::pico_reply_extensions_json(None, None) => null();
+        reply::pico_reply_json(None, None) => null();
+        reply::pico_reply_http_status(None) => 0;
+        status::pico_status_name(0) => c"unknown".as_ptr();
+        version::pico_version() => null();
+        version::pico_abi_version() => 0;
+    }
+    silent! { called:
+        call::pico_call_free(None);
+        client::pico_client_free(None);
+        error::pico_error_free(None);
+        event::pico_event_free(None);
+        lists::pico_operations_free(None);
+        lists::pico_sub_operations_free(None);
+        lists::pico_order_completes_free(None);
+        lists::pico_webhooks_free(None);
+        options::pico_options_free(None);
+        orders::pico_text_free(None);
+        reply::pico_reply_free(None);
+        subscription::pico_subscription_free(None);
+    }
+    let header = include_str!("../../../include/pico_erp.h");
+    let names = header.split("PICO_CALL ").skip(1).filter_map(|rest| rest.split_once('('));
+    let declared: BTreeSet<_> = names.map(|(name, _)| name).filter(|name| name.starts_with("pico_")).collect();
+    assert_eq!(called, declared);
+}
