@@ -3,11 +3,24 @@
 //! Subscriptions and asynchronous calls each have one; a client keeps track of all of its own, to end them
 //! and to wait for them when it is closed.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex as ChildrenMutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use pico_erp::{Error, ErrorKind};
+
+use sync::{AtomicBool, Condvar, Mutex, Ordering};
+
+/// What the threads share, in the form that can be modelled.
+#[cfg(all(test, pico_loom))]
+mod sync {
+    pub(super) use loom::sync::atomic::{AtomicBool, Ordering};
+    pub(super) use loom::sync::{Condvar, Mutex};
+}
+#[cfg(not(all(test, pico_loom)))]
+mod sync {
+    pub(super) use std::sync::atomic::{AtomicBool, Ordering};
+    pub(super) use std::sync::{Condvar, Mutex};
+}
 
 /// Where one thing that calls back stands.
 #[derive(Default)]
@@ -81,7 +94,7 @@ pub(crate) trait Child: Send + Sync {
 
 /// The children of a client that are still there.
 #[derive(Default)]
-pub(crate) struct Children(Mutex<Vec<Weak<dyn Child>>>);
+pub(crate) struct Children(ChildrenMutex<Vec<Weak<dyn Child>>>);
 
 impl Children {
     pub(crate) fn add(&self, child: &Arc<dyn Child>) {
@@ -95,7 +108,7 @@ impl Children {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(pico_loom)))]
 mod tests {
     use super::*;
 
@@ -122,5 +135,57 @@ mod tests {
         lifecycle.end();
         assert!(!lifecycle.begin());
         lifecycle.wait(None).unwrap();
+    }
+}
+
+/// Every order in which the threads can meet; see loom. Run by `cargo xtask soak`.
+#[cfg(all(test, pico_loom))]
+mod model {
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::*;
+
+    #[test]
+    fn who_waits_for_the_end_never_returns_before_the_last_call() {
+        loom::model(|| {
+            let lifecycle = Arc::new(Lifecycle::default());
+            let calling = Arc::new(AtomicBool::new(false));
+            let (delivery, call) = (Arc::clone(&lifecycle), Arc::clone(&calling));
+            let thread = thread::spawn(move || {
+                if !delivery.is_ending() {
+                    call.store(true, Ordering::SeqCst);
+                    call.store(false, Ordering::SeqCst);
+                }
+                delivery.finish();
+            });
+            lifecycle.end();
+            lifecycle.wait(None).unwrap();
+            assert!(!calling.load(Ordering::SeqCst), "a call is under way after the wait");
+            thread.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn what_begins_while_it_is_ended_either_does_not_or_is_waited_for() {
+        loom::model(|| {
+            let lifecycle = Arc::new(Lifecycle::default());
+            // A subscription that is pulled from has nothing to wait for until delivery begins.
+            lifecycle.finish();
+            let delivering = Arc::new(AtomicBool::new(false));
+            let (beginner, active) = (Arc::clone(&lifecycle), Arc::clone(&delivering));
+            let thread = thread::spawn(move || {
+                if beginner.begin() {
+                    active.store(true, Ordering::SeqCst);
+                    active.store(false, Ordering::SeqCst);
+                    beginner.finish();
+                }
+            });
+            lifecycle.end();
+            lifecycle.wait(None).unwrap();
+            assert!(!delivering.load(Ordering::SeqCst), "delivery goes on after the wait");
+            assert!(!lifecycle.begin(), "nothing can begin any more");
+            thread.join().unwrap();
+        });
     }
 }

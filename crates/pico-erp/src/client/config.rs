@@ -126,7 +126,8 @@ pub struct StreamPolicy {
     pub stable_after: Duration,
     /// How much of a `Retry-After` or SSE `retry:` is honoured at most. Default 5 minutes.
     pub retry_ceiling: Duration,
-    /// On WebSocket, the server is asked for a sign of life after this much silence. Default 20 s.
+    /// On WebSocket, the server is asked for a sign of life after this much silence, and given as long again to answer.
+    /// Default 20 s.
     pub ping_interval: Duration,
     /// With [`StreamTransport::Auto`], SSE without a byte for this long after the request counts as held back by a
     /// proxy. Default 15 s.

@@ -178,15 +178,17 @@ async fn serve(
             return;
         }
         tokio::select! {
-            incoming = stream.next() => match incoming {
-                None => session.handle_close(None),
-                Some(Err(error)) => session.handle_error(socket_error(&error)),
-                Some(Ok(message)) => hear(&mut session, message),
-            },
+            // After a wait for a slow consumer, what has been sent meanwhile counts before the time that has passed.
+            biased;
             command = queue.recv() => match command {
                 Some(command) => streams.apply(&mut session, command),
                 // The last stream is gone.
                 None => session.close(),
+            },
+            incoming = stream.next() => match incoming {
+                None => session.handle_close(None),
+                Some(Err(error)) => session.handle_error(socket_error(&error)),
+                Some(Ok(message)) => hear(&mut session, message),
             },
             () = sleep_until(session.next_deadline().into()) => session.handle_time(Instant::now()),
         }

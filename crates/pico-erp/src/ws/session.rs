@@ -189,12 +189,19 @@ impl Session {
 
     /// When [`Session::handle_time`] wants to be called next.
     pub(crate) fn next_deadline(&self) -> Instant {
-        let dead = self.last_heard + self.timing.idle;
+        let dead = self.dead_at();
         match self.phase {
             Phase::Greeting => dead.min(self.started + self.timing.acknowledge),
             _ if self.pinged.is_some() => dead,
             _ => dead.min(self.last_heard + self.timing.ping),
         }
+    }
+
+    /// When the connection counts as dead, should nothing be heard until then. Both protocols oblige a server to answer
+    /// a ping, so one that does not is given no longer than the pings are apart.
+    fn dead_at(&self) -> Instant {
+        let silent = self.last_heard + self.timing.idle;
+        self.pinged.map_or(silent, |pinged| silent.min(pinged + self.timing.ping))
     }
 
     /// Time has passed.
@@ -210,8 +217,8 @@ impl Session {
                 Error::new(ErrorKind::Timeout, message),
                 Some((4504, "Connection acknowledgement timeout")),
             );
-        } else if now >= self.last_heard + self.timing.idle {
-            let message = format!("the stream was silent for {:?}", self.timing.idle);
+        } else if now >= self.dead_at() {
+            let message = format!("the stream was silent for {:?}", now.duration_since(self.last_heard));
             self.fail(Error::new(ErrorKind::Timeout, message), Some((1001, "Silence")));
         } else if self.phase == Phase::Ready
             && self.pinged.is_none()

@@ -161,12 +161,13 @@ fn silence_is_met_with_a_ping_and_then_given_up() {
     assert_eq!(bench.session.next_deadline(), bench.now + TIMING.ping);
     bench.pass(20);
     assert_eq!(bench.sent(), [ping(1)]);
-    bench.pass(20);
+    assert_eq!(bench.session.next_deadline(), bench.now + TIMING.ping);
+    bench.pass(19);
     assert!(bench.sent().is_empty(), "one ping is enough");
     bench.hear(json!({ "type": "pong" }));
     bench.pass(20);
     assert_eq!(bench.sent(), [ping(2)], "the count starts anew with each sign of life");
-    bench.pass(39);
+    bench.pass(19);
     assert!(bench.told().is_empty());
     bench.pass(1);
     assert_eq!(bench.failure().kind(), ErrorKind::Timeout);
