@@ -159,7 +159,7 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
         reply::pico_reply_extensions_json(None, None) => null();
         reply::pico_reply_json(None, None) => null();
         reply::pico_reply_http_status(None) => 0;
-        status::pico_status_name(0) => c"unknown".as_ptr();
+        status::pico_status_name(0) => status::UNKNOWN.as_ptr();
         version::pico_version() => null();
         version::pico_abi_version() => 0;
     }

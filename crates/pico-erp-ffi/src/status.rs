@@ -90,12 +90,15 @@ pub(crate) fn status_of(kind: ErrorKind) -> pico_status_t {
     kind.code()
 }
 
+/// One place in memory, where a constant would be one for each use.
+pub(crate) static UNKNOWN: &std::ffi::CStr = c"unknown";
+
 /// The name of a status in snake case, such as "timeout", and "unknown" for a number that is none. Lives
 /// for ever; any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn pico_status_name(status: pico_status_t) -> ReturnText {
-    guard::get(c"unknown".as_ptr(), || {
-        NAMES.iter().find(|(known, _)| *known == status).map_or(c"unknown", |(_, name)| *name).as_ptr()
+    guard::get(UNKNOWN.as_ptr(), || {
+        NAMES.iter().find(|(known, _)| *known == status).map_or(UNKNOWN, |(_, name)| *name).as_ptr()
     })
 }
 
