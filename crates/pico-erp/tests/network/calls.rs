@@ -1,15 +1,13 @@
 //! The calls and the streams of a whole client against the sandbox.
 
-use std::time::Duration;
-
 use pico_erp::{
     Client, ErrorKind, Model, Notification, OperationFilter, OrderCancel, OrderCompleteFilter, OrderSave,
     OrderSaved, Proxy, Request, RetryPolicy, SubOperationFilter, Token, Units, WebhookSubscribe,
 };
 use pico_erp_sandbox::{CompletionSpec, Config, Fault, NoteSpec, OperationSpec, Sandbox, Waits};
-use tokio::time::timeout;
 
-const DEADLINE: Duration = Duration::from_secs(20);
+use crate::waiting::{DEADLINE, within};
+
 const FRAGMENT: &str =
     "fragment Done on OperationOrderComplete { externalOrderId at endState { producedSerial } }";
 
@@ -18,10 +16,6 @@ async fn sandbox() -> (Sandbox, Client) {
     let client =
         Client::builder(sandbox.endpoint()).token(Token::fixed("tok")).proxy(Proxy::None).build().unwrap();
     (sandbox, client)
-}
-
-async fn within<T>(future: impl Future<Output = T>) -> T {
-    timeout(DEADLINE, future).await.expect("it happens in time")
 }
 
 #[tokio::test]

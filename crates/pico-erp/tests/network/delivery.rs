@@ -1,7 +1,6 @@
 //! How events reach the consumer: in batches, through a descriptor, and with a consumer that is behind.
 
 use std::io;
-use std::time::Duration;
 
 use pico_erp::{
     Client, Notification, OrderComplete, OrderCompleteFilter, Overflow, Proxy, StreamPolicy, StreamTransport,
@@ -9,15 +8,9 @@ use pico_erp::{
 };
 use tokio::io::Interest;
 use tokio::net::UnixStream;
-use tokio::time::timeout;
 
 use crate::scripted::{Server, Step, stream_head};
-
-const DEADLINE: Duration = Duration::from_secs(20);
-
-async fn within<T>(future: impl Future<Output = T>) -> T {
-    timeout(DEADLINE, future).await.expect("it happens in time")
-}
+use crate::waiting::within;
 
 fn events(count: usize) -> Step {
     let one = |n| {

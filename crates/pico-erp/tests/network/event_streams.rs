@@ -11,8 +11,7 @@ use pico_erp::{
 use tokio::time::timeout;
 
 use crate::scripted::{Server, Step, reply, stream_head};
-
-const DEADLINE: Duration = Duration::from_secs(20);
+use crate::waiting::DEADLINE;
 
 fn client(server: &Server) -> Client {
     let instant = Duration::from_micros(1);

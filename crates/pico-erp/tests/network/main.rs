@@ -10,4 +10,5 @@ mod scripted;
 mod streams;
 mod tls;
 mod transports;
+mod waiting;
 mod web_socket;

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use pico_erp::{
     Client, ErrorKind, OperationFilter, OrderCompleteFilter, Proxy, RetryPolicy, StreamPolicy,
@@ -15,8 +14,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::scripted::read_request;
+use crate::waiting::DEADLINE;
 
-const DEADLINE: Duration = Duration::from_secs(20);
 /// `user:s3cret` in base 64.
 const CREDENTIALS: &str = "Basic dXNlcjpzM2NyZXQ=";
 

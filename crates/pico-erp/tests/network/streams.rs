@@ -4,13 +4,11 @@ use std::time::Duration;
 
 use pico_erp::{
     Backoff, Client, ErrorKind, Notification, OperationFilter, OrderCompleteFilter, Proxy, Request,
-    SizeLimits, StreamPolicy, StreamState, StreamTransport, Subscription, Token,
+    SizeLimits, StreamPolicy, StreamState, StreamTransport, Token,
 };
-use tokio::time::timeout;
 
 use crate::scripted::{Server, Step, reply, stream_head};
-
-const DEADLINE: Duration = Duration::from_secs(20);
+use crate::waiting::{next_fact, within};
 
 fn policy() -> StreamPolicy {
     let instant = Duration::from_micros(1);
@@ -38,20 +36,6 @@ fn completion(order: &str) -> String {
 
 fn next_event(data: &str) -> Step {
     Step::Write(format!("event: next\ndata: {data}\n\n").into_bytes())
-}
-
-async fn within<T>(future: impl Future<Output = T>) -> T {
-    timeout(DEADLINE, future).await.expect("the stream says something in time")
-}
-
-/// The next notification that is not a state.
-async fn next_fact<T: pico_erp::Model>(stream: &Subscription<T>) -> Notification<T> {
-    loop {
-        match within(stream.next_notification()).await.expect("the stream goes on") {
-            Notification::State(_) => {}
-            other => return other,
-        }
-    }
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use pico_erp::{
 use pico_erp_sandbox::{CompletionSpec, Config, Fault, Sandbox, Waits, WebSocketProtocols};
 use tokio::time::timeout;
 
-const DEADLINE: Duration = Duration::from_secs(20);
+use crate::waiting::DEADLINE;
 
 fn policy(transport: StreamTransport) -> StreamPolicy {
     let instant = Duration::from_micros(1);

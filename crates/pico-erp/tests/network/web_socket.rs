@@ -6,21 +6,19 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use pico_erp::{
-    Backoff, Client, ErrorKind, Model, Notification, OperationFilter, OrderCompleteFilter, Proxy, Request,
-    SizeLimits, StreamPolicy, StreamState, StreamTransport, Subscription, Token,
+    Backoff, Client, ErrorKind, Notification, OperationFilter, OrderCompleteFilter, Proxy, Request,
+    SizeLimits, StreamPolicy, StreamState, StreamTransport, Token,
 };
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{Request as Upgrade, Response};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 use crate::scripted::{self, Server};
-
-const DEADLINE: Duration = Duration::from_secs(20);
+use crate::waiting::{next_fact, within};
 
 /// What the server does, step by step.
 #[derive(Clone, Debug)]
@@ -175,20 +173,6 @@ fn policy() -> StreamPolicy {
         transport: StreamTransport::WebSocket,
         backoff: Backoff { base: instant, cap: instant },
         ..StreamPolicy::default()
-    }
-}
-
-async fn within<T>(future: impl Future<Output = T>) -> T {
-    timeout(DEADLINE, future).await.expect("the stream says something in time")
-}
-
-/// The next notification that is not a state.
-async fn next_fact<T: Model>(stream: &Subscription<T>) -> Notification<T> {
-    loop {
-        match within(stream.next_notification()).await.expect("the stream goes on") {
-            Notification::State(_) => {}
-            other => return other,
-        }
     }
 }
 
