@@ -47,7 +47,7 @@ impl Choice {
 
     /// A connection ended, `opened` if events could have arrived on it. Returns the new transport when it changes.
     pub(super) fn ended(&mut self, cause: &Error, opened: bool) -> Option<StreamTransport> {
-        if !self.automatic {
+        if !self.automatic || is_refused(cause) {
             return None;
         }
         let next = match self.current {
@@ -69,6 +69,12 @@ impl Choice {
 /// No byte in time, or an answer that is no event stream: what proxies do to SSE.
 fn holds_sse_back(cause: &Error) -> bool {
     matches!(cause.kind(), ErrorKind::Timeout | ErrorKind::NotJson | ErrorKind::Decode) && !cause.never_sent()
+}
+
+/// The server has understood, and refuses: it would do so any other way too.
+fn is_refused(cause: &Error) -> bool {
+    matches!(cause.kind(), ErrorKind::Unauthorized | ErrorKind::Graphql | ErrorKind::InvalidArgument)
+        && !cause.is_retryable()
 }
 
 fn is_network_down(cause: &Error) -> bool {
@@ -122,6 +128,16 @@ mod tests {
         choice.sse_works();
         for kind in [ErrorKind::Timeout, ErrorKind::ConnectionLost, ErrorKind::NotJson] {
             assert_eq!(choice.ended(&error(kind), true), None);
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_no_reason_to_try_another_way() {
+        let mut choice = Choice::new(Auto, true);
+        choice.ended(&error(ErrorKind::Timeout), true);
+        assert_eq!(choice.current(), WebSocket);
+        for kind in [ErrorKind::Unauthorized, ErrorKind::Graphql] {
+            assert_eq!(choice.ended(&error(kind), false), None, "{kind:?}");
         }
     }
 
