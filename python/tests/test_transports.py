@@ -184,7 +184,7 @@ def test_a_websocket_gets_over_what_happens_to_it(
     sandbox: Sandbox, fault: Dict[str, Any], kinds: List[str]
 ) -> None:
     states = States()
-    with sandbox.client(transport="websocket", ping_interval=0.1, idle_timeout=0.5, request_timeout=0.5, **QUICK) as client:
+    with sandbox.client(transport="websocket", ping_interval=0.5, idle_timeout=1.5, request_timeout=0.5, **QUICK) as client:
         with client.completions(callback=print, on_state=states):
             states.wait_for("open")
             sandbox.add_fault(**fault)

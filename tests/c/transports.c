@@ -39,7 +39,7 @@ static void events_come_over(int32_t asked_for, int32_t transport, const char *o
     pico_subscription_t *subscription;
 
     OK(pico_options_set_stream_transport(options, asked_for, &error));
-    OK(pico_options_set_stream_ping_interval_ms(options, 50, &error));
+    OK(pico_options_set_stream_ping_interval_ms(options, 5000, &error));
     OK(pico_options_set_stream_poll_interval_ms(options, 20, &error));
     client = client_of(options);
     subscription = completions_of(client, order_id);

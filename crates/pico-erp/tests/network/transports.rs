@@ -134,8 +134,8 @@ async fn a_peer_that_vanished_is_noticed_on_both_transports() {
         let sandbox =
             Sandbox::start(Config { token: Some("tok".into()), ..Config::default() }).await.unwrap();
         let policy = StreamPolicy {
-            idle_timeout: Duration::from_millis(300),
-            ping_interval: Duration::from_millis(100),
+            idle_timeout: Duration::from_secs(1),
+            ping_interval: Duration::from_millis(500),
             ..policy(transport)
         };
         let client = Client::builder(sandbox.endpoint())
