@@ -1,5 +1,7 @@
 //! [`Proxy`]: which proxy a request goes through, decided in one place for every transport.
 
+use std::fmt;
+
 use http::Uri;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use url::Url;
@@ -7,7 +9,7 @@ use url::Url;
 use crate::error::Error;
 
 /// How connections leave the machine.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Proxy {
     /// As `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say.
@@ -23,6 +25,23 @@ pub enum Proxy {
         /// separated by commas. May be empty.
         no_proxy: String,
     },
+}
+
+/// Without the proxy's user and password. A text that is no URL may hold them anywhere, so nothing of it is shown.
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Environment => f.write_str("Environment"),
+            Self::None => f.write_str("None"),
+            Self::Explicit { url, no_proxy } => {
+                let place = Url::parse(url).ok().and_then(|url| {
+                    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+                    Some(format!("{}://{}{port}", url.scheme(), url.host_str()?))
+                });
+                f.debug_struct("Explicit").field("url", &place).field("no_proxy", no_proxy).finish()
+            }
+        }
+    }
 }
 
 /// A checked [`Proxy`], ready to be asked.
@@ -104,6 +123,18 @@ mod tests {
         assert_eq!(ask("https://other.example/graphql").as_deref(), Some("http://proxy.example:3128"));
         assert_eq!(ask("https://plant.example/graphql"), None);
         assert_eq!(ask("http://10.1.2.3/graphql"), None);
+    }
+
+    #[test]
+    fn a_proxys_user_and_password_are_never_shown() {
+        for url in ["http://user:s3cret@proxy.example:3128", "user:s3cret@proxy:3128", "http://user:s3cret@"]
+        {
+            let shown = format!("{:?}", Proxy::Explicit { url: url.into(), no_proxy: "a.example".into() });
+            assert!(!shown.contains("s3cret") && !shown.contains("user"), "{shown}");
+        }
+        let proxy =
+            Proxy::Explicit { url: "http://user:s3cret@proxy.example:3128".into(), no_proxy: String::new() };
+        assert!(format!("{proxy:?}").contains("http://proxy.example:3128"));
     }
 
     #[test]
