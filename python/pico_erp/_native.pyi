@@ -7,6 +7,7 @@ process that was forked after the first call. ``timeout`` is in seconds for the 
 leaves it to the client's settings.
 """
 
+from datetime import datetime
 from os import PathLike
 from typing import (
     Any,
@@ -278,24 +279,49 @@ class BaseSandbox:
         order_index: Optional[int] = None,
         produced_serial: Optional[str] = None,
         consumed_serials: Optional[Dict[str, str]] = None,
+        *,
+        again: bool = False,
+        at: Optional[datetime] = None,
+        silent: bool = False,
     ) -> OrderComplete:
         """Completes an order; the streams and the webhooks report it. Serials that are not given are made up.
 
-        ``consumed_serials`` maps the id or part number of a slot to the serial that was built in. Raises
-        InvalidArgumentError when no open order fits.
+        ``consumed_serials`` maps the id or part number of a slot to the serial that was built in. ``again`` completes
+        once more what is completed already, as after rework. ``at`` is when it was completed, to the millisecond and with
+        a time zone; now if not given. ``silent`` tells no stream and no webhook: only the query lists it. Raises
+        InvalidArgumentError when no open order fits, or with ``again`` no completed one.
         """
 
     def add_note(self, text: str) -> NoteEvent:
         """Writes an operator's note; the notes stream reports it."""
 
     def orders(self) -> List[Dict[str, Any]]:
-        """Every order in the order of saving, as dicts."""
+        """Every order in the order of saving, as dicts.
+
+        ``saves`` and ``cancels`` are how many of each it has received, ``creations`` is 1 unless an order under the same
+        ids was canceled before.
+        """
 
     def completions(self) -> List[OrderComplete]:
         """Every completion, by time."""
 
     def deliveries(self) -> List[Dict[str, Any]]:
-        """Every webhook POST that is finished, as dicts."""
+        """Every webhook POST that is finished, as dicts; with set_webhook_posts("dropped") those that were not sent, too."""
+
+    def set_clock_offset(self, seconds: int) -> None:
+        """Sets its clock wrong by so many seconds from now on, or right again by 0. Times of completions go backwards when
+        it is set back.
+
+        Raises InvalidArgumentError beyond a century.
+        """
+
+    def forget_webhook(self, subscription_id: str) -> bool:
+        """Loses a webhook, as if Pico forgot it. False when there is none of that id."""
+
+    def set_webhook_posts(self, posts: Literal["once", "dropped", "twice"]) -> None:
+        """Sets what becomes of the posts to webhooks from now on: each event is posted "once"; or it is "dropped", although
+        the webhook's ``last_event_at`` says that it was sent; or it is posted "twice" at the same time.
+        """
 
     def requests(self) -> int:
         """How many requests the GraphQL path has had."""
@@ -309,6 +335,8 @@ class BaseSandbox:
             "status",
             "html",
             "hang",
+            "cut_before",
+            "cut_after",
             "cut_body",
             "huge_body",
             "malformed_json",
@@ -341,7 +369,8 @@ class BaseSandbox:
         opened later included with ``new_too``.
 
         To requests: "delay" waits ``seconds`` first, "status" answers with ``status`` and ``retry_after`` seconds, "html"
-        with a log-in page, "hang" never; "cut_body" and "malformed_json" send half the reply, "huge_body" ``size`` bytes
+        with a log-in page, "hang" never; "cut_before" resets the connection when the request has arrived, "cut_after" when
+        it is carried out too; "cut_body" and "malformed_json" send half the reply, "huge_body" ``size`` bytes
         (default 100 MB); "refuse_batch" refuses mutations with more than one field.
 
         To streams: "malformed_event" and "huge_event" (``size`` bytes) spoil the next event; "buffer_sse" holds back event

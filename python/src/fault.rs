@@ -44,6 +44,8 @@ impl ToldFault {
             },
             "html" => FaultKind::Html,
             "hang" => FaultKind::Hang,
+            "cut_before" => FaultKind::CutBefore,
+            "cut_after" => FaultKind::CutAfter,
             "cut_body" => FaultKind::CutBody,
             "huge_body" => FaultKind::HugeBody { bytes: self.size.unwrap_or(HUGE_BODY) },
             "malformed_json" => FaultKind::MalformedJson,

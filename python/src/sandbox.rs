@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pico_erp::{Error, ErrorKind, Json, runtime};
 use pico_erp_sandbox::{
-    Attribute, CompletionSpec, Config, NoteSpec, OperationSpec, Sandbox, Seed, Waits, WebSocketProtocols,
+    Attribute, CompletionSpec, Config, NoteSpec, OperationSpec, Sandbox, Seed, Time, Waits,
+    WebSocketProtocols, WebhookPosts,
 };
 use pyo3::prelude::*;
+use pyo3::types::PyDateTime;
 use serde::Serialize;
 
 use crate::error::{closed, raise};
@@ -57,6 +59,27 @@ fn protocols(name: &str) -> Result<WebSocketProtocols, Error> {
         other => {
             let model = "give \"both\", \"graphql-transport-ws\", \"graphql-ws\" or \"none\"";
             Err(Error::invalid("web_socket_protocols", format!("is \"{other}\"; {model}")))
+        }
+    }
+}
+
+/// A `datetime` that knows its time zone as an instant, to the millisecond.
+fn instant(field: &str, datetime: &Bound<'_, PyDateTime>) -> PyResult<Time> {
+    let text: String = datetime.call_method0("isoformat")?.extract()?;
+    // Without a time zone the text has no offset, and is refused for that.
+    text.parse().map_err(|_| {
+        let error = Error::invalid(field, format!("is {text}; give a datetime with a time zone"));
+        raise(datetime.py(), &error)
+    })
+}
+
+fn posts(name: &str) -> Result<WebhookPosts, Error> {
+    match name {
+        "once" => Ok(WebhookPosts::Once),
+        "dropped" => Ok(WebhookPosts::Dropped),
+        "twice" => Ok(WebhookPosts::Twice),
+        other => {
+            Err(Error::invalid("posts", format!("is \"{other}\"; give \"once\", \"dropped\" or \"twice\"")))
         }
     }
 }
@@ -238,10 +261,13 @@ impl BaseSandbox {
 
     /// Completes an order; the streams and the webhooks report it. Serials that are not given are made up.
     ///
-    /// `consumed_serials` maps the id or part number of a slot to the serial that was built in.
+    /// `consumed_serials` maps the id or part number of a slot to the serial that was built in. `again` completes once
+    /// more what is completed; `at` is when, now if not given; `silent` tells no stream and no webhook.
     #[pyo3(signature = (
-        external_order_id, operation_id=None, order_index=None, produced_serial=None, consumed_serials=None
+        external_order_id, operation_id=None, order_index=None, produced_serial=None, consumed_serials=None, *,
+        again=false, at=None, silent=false
     ))]
+    #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments are its builder")]
     fn complete(
         &self,
         py: Python<'_>,
@@ -250,8 +276,13 @@ impl BaseSandbox {
         order_index: Option<i32>,
         produced_serial: Option<String>,
         consumed_serials: Option<std::collections::BTreeMap<String, String>>,
+        again: bool,
+        at: Option<Bound<'_, PyDateTime>>,
+        silent: bool,
     ) -> PyResult<OrderComplete> {
         let mut spec = CompletionSpec::new(external_order_id);
+        (spec.again, spec.silent) = (again, silent);
+        spec.at = at.map(|at| instant("at", &at)).transpose()?;
         spec.operation_id = operation_id;
         spec.order_index = order_index;
         spec.produced_serial = produced_serial;
@@ -287,6 +318,26 @@ impl BaseSandbox {
     /// Every webhook POST that is finished, as dicts.
     fn deliveries<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         told(py, &self.act(py, |sandbox| Ok(sandbox.deliveries()))?)
+    }
+
+    /// Sets its clock wrong by so many seconds from now on, or right again by 0. Times of completions go backwards when
+    /// it is set back.
+    fn set_clock_offset(&self, py: Python<'_>, seconds: i64) -> PyResult<()> {
+        self.act(py, |sandbox| sandbox.set_clock_offset(seconds))
+    }
+
+    /// Loses a webhook, as if Pico forgot it. False when there is none of that id.
+    fn forget_webhook(&self, py: Python<'_>, subscription_id: &str) -> PyResult<bool> {
+        self.act(py, |sandbox| Ok(sandbox.forget_webhook(subscription_id)))
+    }
+
+    /// Sets what becomes of the posts to webhooks from now on: "once", "dropped" (although they count as sent), "twice".
+    fn set_webhook_posts(&self, py: Python<'_>, posts: &str) -> PyResult<()> {
+        let posts = self::posts(posts).map_err(|error| raise(py, &error))?;
+        self.act(py, |sandbox| {
+            sandbox.set_webhook_posts(posts);
+            Ok(())
+        })
     }
 
     /// How many requests the GraphQL path has had.

@@ -76,6 +76,15 @@ pub(crate) struct Sandbox {
     /// Create child orders as the work they depend on finishes, and report their completions too
     #[arg(long)]
     pub(crate) waterfall: bool,
+    /// Send a comment on event streams, and a ping on WebSockets, this often
+    #[arg(long, default_value_t = 12.0, value_name = "SECONDS")]
+    pub(crate) ping_interval: f64,
+    /// Which sub-protocols of WebSocket to take
+    #[arg(long, value_enum, default_value_t = ProtocolName::Both, value_name = "PROTOCOL")]
+    pub(crate) web_socket: ProtocolName,
+    /// Let completions be filtered by time (where: {at: {_gte: ...}}), which Pico does not document
+    #[arg(long)]
+    pub(crate) time_filter: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -194,6 +203,20 @@ pub(crate) enum TransportName {
     Websocket,
     /// Ask for the list every 30 seconds and print what is new
     Poll,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ProtocolName {
+    /// Either, and of a client that offers both the newer
+    Both,
+    /// That of the graphql-ws library
+    #[value(name = "graphql-transport-ws")]
+    TransportWs,
+    /// The legacy one, of the subscriptions-transport-ws library
+    #[value(name = "graphql-ws")]
+    Legacy,
+    /// No WebSocket at all, as behind a proxy that knows none
+    None,
 }
 
 #[derive(Debug, Args)]

@@ -1,8 +1,8 @@
 //! `pico-erp sandbox`: a local Pico until Ctrl-C.
 
-use pico_erp_sandbox::{Config, Sandbox, Seed};
+use pico_erp_sandbox::{Config, ErrorKind, Sandbox, Seed, WebSocketProtocols};
 
-use crate::args;
+use crate::args::{self, ProtocolName};
 use crate::calls::seconds;
 use crate::exit::Failure;
 use crate::output::{line, value};
@@ -21,11 +21,20 @@ pub(crate) async fn run(arguments: args::Sandbox, token: Option<String>, json: b
         auto_complete,
         waterfall: arguments.waterfall,
         child_completions: arguments.waterfall,
+        ping_interval: seconds("--ping-interval", arguments.ping_interval)?,
+        web_socket_protocols: match arguments.web_socket {
+            ProtocolName::Both => WebSocketProtocols::Both,
+            ProtocolName::TransportWs => WebSocketProtocols::TransportWsOnly,
+            ProtocolName::Legacy => WebSocketProtocols::LegacyOnly,
+            ProtocolName::None => WebSocketProtocols::None,
+        },
+        time_filter: arguments.time_filter,
         ..Config::default()
     };
-    let sandbox = Sandbox::start(config)
-        .await
-        .map_err(|error| Failure::other(format!("no sandbox at {}: {error}", arguments.listen)))?;
+    let sandbox = Sandbox::start(config).await.map_err(|error| {
+        let message = format!("no sandbox at {}: {error}", arguments.listen);
+        if error.kind() == ErrorKind::Invalid { Failure::usage(message) } else { Failure::other(message) }
+    })?;
     if json {
         value(&serde_json::json!({ "endpoint": sandbox.endpoint(), "control": sandbox.url() + "/sandbox" }))?;
     } else {

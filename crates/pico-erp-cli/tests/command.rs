@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use pico_erp_sandbox::{CompletionSpec, Config, Sandbox, Waits};
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -200,20 +200,67 @@ async fn each_sort_of_failure_has_its_exit_code_and_a_message() {
     assert_eq!((&error["error"]["kind"], &error["error"]["code"]), (&"connect".into(), &300.into()));
 }
 
-#[tokio::test]
-async fn the_sandbox_serves_until_it_is_ended() {
-    let mut child = command(
-        "",
-        &["sandbox", "--listen", "127.0.0.1:0", "--token", "t", "--auto-complete", "0.05", "--json"],
-    )
-    .stdout(Stdio::piped())
-    .spawn()
-    .unwrap();
+/// Starts `pico-erp sandbox` with these arguments; the process and its endpoint.
+async fn own_sandbox(arguments: &[&str]) -> (Child, String) {
+    let start = ["sandbox", "--listen", "127.0.0.1:0", "--token", TOKEN, "--json"];
+    let mut child = command("", &[&start[..], arguments].concat()).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let line = timeout(DEADLINE, lines.next_line()).await.expect("it starts in time").unwrap().unwrap();
     let endpoint = serde_json::from_str::<Value>(&line).unwrap()["endpoint"].as_str().unwrap().to_owned();
-    let save =
-        ["orders", "save", "--operation", "op-abc-123", "--order", "E-1", "--wait", "15", "--token", "t"];
+    (child, endpoint)
+}
+
+#[tokio::test]
+async fn the_sandbox_can_filter_by_time_and_do_without_websocket() {
+    let (mut child, endpoint) = own_sandbox(&["--time-filter", "--web-socket", "none"]).await;
+    let query = r#"{ operationOrderCompletes(where: {at: {_gte: "2026-01-01T00:00:00Z"}}) { at } }"#;
+    let filtered = output(&endpoint, &["query", query]).await;
+    assert!(filtered.status.success(), "{filtered:?}");
+    let stream = ["stream", "completions", "--transport", "websocket", "--states"];
+    let mut stream = command(&endpoint, &stream).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(stream.stderr.take().unwrap()).lines();
+    let refused = async {
+        while let Some(line) = lines.next_line().await.unwrap() {
+            if line.contains("400") {
+                return true;
+            }
+        }
+        false
+    };
+    assert!(timeout(DEADLINE, refused).await.expect("a refusal in time"));
+    child.kill().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_sandbox_pings_as_often_as_it_is_told_to() {
+    let (mut child, endpoint) = own_sandbox(&["--ping-interval", "0.01"]).await;
+    let stream = "subscription { operationOrderCompletesStream { at } }";
+    let body = serde_json::json!({ "query": stream }).to_string();
+    let address = endpoint.trim_start_matches("http://").trim_end_matches("/graphql");
+    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!(
+        "POST /graphql HTTP/1.1\r\nHost: {address}\r\nx-pico-api-org: {TOKEN}\r\nContent-Type: application/json\r\n\
+         Accept: text/event-stream\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut lines = BufReader::new(socket).lines();
+    let pings = async {
+        let mut pings = 0;
+        while pings < 5 {
+            pings += usize::from(lines.next_line().await.unwrap().expect("an open stream") == ":");
+        }
+    };
+    timeout(DEADLINE, pings).await.expect("pings in time");
+    child.kill().await.unwrap();
+    let never = output("", &["sandbox", "--listen", "127.0.0.1:0", "--ping-interval", "0"]).await;
+    assert_eq!(never.status.code(), Some(2), "{never:?}");
+}
+
+#[tokio::test]
+async fn the_sandbox_serves_until_it_is_ended() {
+    let (mut child, endpoint) = own_sandbox(&["--auto-complete", "0.05"]).await;
+    let save = ["orders", "save", "--operation", "op-abc-123", "--order", "E-1", "--wait", "15"];
     let saved = output(&endpoint, &save).await;
     assert!(saved.status.success(), "{saved:?}");
     child.kill().await.unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::http::RefusedToken;
 use crate::schema::CancelMiss;
 use crate::seed::Seed;
-use crate::webhooks::DuplicateWebhook;
+use crate::webhooks::{DuplicateWebhook, WebhookPosts};
 use crate::ws::WebSocketProtocols;
 
 /// How a sandbox behaves. The default listens on a free loopback port, takes any token, and knows the built-in seed.
@@ -38,8 +38,14 @@ pub struct Config {
     pub refused_token: RefusedToken,
     /// What a cancel answers that matches nothing cancellable.
     pub cancel_miss: CancelMiss,
+    /// Whether completions can be filtered by time, which Pico's documentation does not know of.
+    /// [`Sandbox::set_time_filter`](crate::Sandbox::set_time_filter) changes it later.
+    pub time_filter: bool,
     /// What registering a webhook under a taken id does.
     pub duplicate_webhook: DuplicateWebhook,
+    /// What becomes of the POSTs to webhooks.
+    /// [`Sandbox::set_webhook_posts`](crate::Sandbox::set_webhook_posts) changes it later.
+    pub webhook_posts: WebhookPosts,
     /// How long a webhook's receiver may take to answer.
     pub webhook_timeout: Duration,
     /// Certificates (PEM) that deliveries over https trust besides the machine's own.
@@ -60,7 +66,9 @@ impl Default for Config {
             web_socket_protocols: WebSocketProtocols::default(),
             refused_token: RefusedToken::default(),
             cancel_miss: CancelMiss::default(),
+            time_filter: false,
             duplicate_webhook: DuplicateWebhook::default(),
+            webhook_posts: WebhookPosts::default(),
             webhook_timeout: Duration::from_secs(10),
             webhook_ca_pem: None,
         }

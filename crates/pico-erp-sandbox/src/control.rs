@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{ConnectInfo, Query, Request, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Query, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -19,13 +19,15 @@ use crate::error::{Error, ErrorKind};
 use crate::fault_body::{FaultBody, close_code, seconds};
 use crate::faults::Faults;
 use crate::floor::Waits;
-use crate::http::{Site, TOKEN_HEADER, json_reply};
+use crate::http::{LARGEST_REQUEST, Site, TOKEN_HEADER, json_reply};
 use crate::live::{Close, SHORTEST_PING};
 use crate::notes::NoteSpec;
-use crate::orders::{OrderState, Which};
+use crate::order::OrderState;
+use crate::orders::Which;
 use crate::production::CompletionSpec;
-use crate::sandbox::{add_note, complete, deploy, deploy_many, link, start_order};
+use crate::sandbox::{add_note, complete, complete_many, deploy, deploy_many, link, start_order};
 use crate::seed::{OperationSpec, SubOperationSpec};
+use crate::webhooks::WebhookPosts;
 use crate::wire::Connection;
 
 const HELP: &str = include_str!("help.txt");
@@ -46,9 +48,13 @@ pub(crate) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
         .route("/sandbox/operations/bulk", post(deploy_bulk))
         .route("/sandbox/sub-operations", post(link_one))
         .route("/sandbox/orders/start", post(start_one))
-        .route("/sandbox/orders/complete", post(complete_one))
+        .route("/sandbox/orders/complete", post(complete_orders))
         .route("/sandbox/notes", post(write_note))
         .route("/sandbox/auto-complete", put(auto_complete))
+        .route("/sandbox/clock", put(clock))
+        .route("/sandbox/time-filter", put(time_filter))
+        .route("/sandbox/webhook-posts", put(webhook_posts))
+        .route("/sandbox/webhooks/forget", post(forget_webhook))
         .route("/sandbox/faults", get(faults).post(add_faults).delete(clear_faults))
         .route("/sandbox/cut", post(cut))
         .route("/sandbox/pings", put(pings))
@@ -56,6 +62,7 @@ pub(crate) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
         .route("/sandbox/complete-streams", post(complete_streams))
         .route("/sandbox/token", post(token))
         .route("/sandbox/wait", get(wait))
+        .layer(DefaultBodyLimit::max(LARGEST_REQUEST))
         .layer(middleware::from_fn_with_state(Arc::clone(site), admit));
     Router::new().route("/", get(async || HELP)).merge(control)
 }
@@ -94,6 +101,12 @@ impl IntoResponse for ControlError {
     }
 }
 
+/// Whether a body holds several of what it may also hold alone. Told apart by hand, because a derived choice loses the
+/// name of an unknown field.
+fn is_list(body: &Bytes) -> bool {
+    body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[')
+}
+
 fn answer(reply: Reply) -> Response {
     match reply {
         Ok(body) => json_reply(StatusCode::OK, &body),
@@ -121,6 +134,7 @@ async fn state(State(site): Shared) -> Response {
                 "completed": in_state(OrderState::Completed),
                 "canceled": in_state(OrderState::Canceled),
             },
+            "orderCalls": state.orders.calls(),
             "completions": state.completions.len(),
             "notes": state.notes.len(),
             "deliveries": {
@@ -129,9 +143,12 @@ async fn state(State(site): Shared) -> Response {
                 "failed": state.deliveries.len() - delivered,
             },
             "autoCompleteSeconds": state.auto_complete.map(|delay| delay.as_secs_f64()),
+            "clockOffsetSeconds": state.clock.offset_seconds(),
         })
     });
     body["webhooks"] = json!(webhooks);
+    body["webhookPosts"] = json!(site.webhooks.posts());
+    body["timeFilter"] = json!(site.executor.schemas.time_filter());
     body["streams"] = json!(site.floor.open_streams());
     body["connections"] = json!(site.wire.open());
     body["requests"] = json!(site.floor.requests());
@@ -146,7 +163,7 @@ async fn orders(State(site): Shared) -> Response {
 }
 
 async fn completions(State(site): Shared) -> Response {
-    json_reply(StatusCode::OK, &site.floor.read(|state| state.completions.clone()))
+    json_reply(StatusCode::OK, &site.floor.read(|state| state.completions.all().cloned().collect::<Vec<_>>()))
 }
 
 async fn deliveries(State(site): Shared) -> Response {
@@ -202,8 +219,13 @@ async fn start_one(State(site): Shared, body: Bytes) -> Response {
     answer(act())
 }
 
-async fn complete_one(State(site): Shared, body: Bytes) -> Response {
-    let act = || -> Reply { Ok(json!(complete(&site.floor, &read::<CompletionSpec>(&body)?)?)) };
+async fn complete_orders(State(site): Shared, body: Bytes) -> Response {
+    let act = || -> Reply {
+        Ok(match is_list(&body) {
+            true => json!(complete_many(&site.floor, &read::<Vec<CompletionSpec>>(&body)?)?),
+            false => json!(complete(&site.floor, &read::<CompletionSpec>(&body)?)?),
+        })
+    };
     answer(act())
 }
 
@@ -234,17 +256,75 @@ async fn auto_complete(State(site): Shared, body: Bytes) -> Response {
     answer(act())
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ClockBody {
+    offset_seconds: i64,
+}
+
+async fn clock(State(site): Shared, body: Bytes) -> Response {
+    let act = || -> Reply {
+        let ClockBody { offset_seconds } = read(&body)?;
+        site.floor.change(|state| state.clock.set_offset(offset_seconds))?;
+        Ok(json!({ "offsetSeconds": offset_seconds }))
+    };
+    answer(act())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TimeFilterBody {
+    on: bool,
+}
+
+async fn time_filter(State(site): Shared, body: Bytes) -> Response {
+    let act = || -> Reply {
+        let TimeFilterBody { on } = read(&body)?;
+        site.executor.schemas.set_time_filter(on);
+        Ok(json!({ "on": on }))
+    };
+    answer(act())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WebhookPostsBody {
+    posts: WebhookPosts,
+}
+
+async fn webhook_posts(State(site): Shared, body: Bytes) -> Response {
+    let act = || -> Reply {
+        let WebhookPostsBody { posts } = read(&body)?;
+        site.webhooks.set_posts(posts);
+        Ok(json!({ "posts": posts }))
+    };
+    answer(act())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ForgetBody {
+    subscription_id: String,
+}
+
+async fn forget_webhook(State(site): Shared, body: Bytes) -> Response {
+    let act = || -> Reply {
+        let ForgetBody { subscription_id } = read(&body)?;
+        if !site.webhooks.unsubscribe(&subscription_id) {
+            return Err(Error::not_found(format!("subscriptionId: no webhook `{subscription_id}`")).into());
+        }
+        Ok(json!({ "forgotten": subscription_id }))
+    };
+    answer(act())
+}
+
 async fn faults(State(site): Shared) -> Response {
     json_reply(StatusCode::OK, &site.faults.list())
 }
 
 async fn add_faults(State(site): Shared, body: Bytes) -> Response {
     let act = || -> Reply {
-        // One fault or several; told apart by hand, because a derived choice loses the name of an unknown field.
-        let bodies: Vec<FaultBody> = match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
-            Some(b'[') => read(&body)?,
-            _ => vec![read(&body)?],
-        };
+        let bodies: Vec<FaultBody> = if is_list(&body) { read(&body)? } else { vec![read(&body)?] };
         let mut faults = Faults::new();
         for body in bodies {
             faults = faults.with(body.fault()?);

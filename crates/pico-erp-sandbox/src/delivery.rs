@@ -73,11 +73,11 @@ impl Sender {
         subscription_id: &str,
         url: &Url,
         headers: &HeaderMap,
-        payload: Vec<u8>,
+        payload: &[u8],
         at: Time,
     ) -> Delivery {
-        let body = String::from_utf8_lossy(&payload).into_owned();
-        let answer = self.client.post(url.clone()).headers(headers.clone()).body(payload).send().await;
+        let body = payload.to_vec();
+        let answer = self.client.post(url.clone()).headers(headers.clone()).body(body).send().await;
         let (status, error) = match answer {
             Ok(answer) if answer.status().is_success() => (Some(answer.status().as_u16()), None),
             Ok(answer) => {
@@ -90,14 +90,31 @@ impl Sender {
             tracing::warn!(subscription_id, error, "webhook delivery failed, the event is dropped");
         }
         Delivery {
-            subscription_id: subscription_id.to_owned(),
-            webhook_url: url.to_string(),
-            at,
-            body,
             status,
             delivered: error.is_none(),
             error,
+            ..Delivery::of(subscription_id, url, payload, at)
         }
+    }
+}
+
+impl Delivery {
+    fn of(subscription_id: &str, url: &Url, payload: &[u8], at: Time) -> Self {
+        Delivery {
+            subscription_id: subscription_id.to_owned(),
+            webhook_url: url.to_string(),
+            at,
+            body: String::from_utf8_lossy(payload).into_owned(),
+            status: None,
+            delivered: false,
+            error: None,
+        }
+    }
+
+    /// One that was not even tried.
+    pub(crate) fn dropped(subscription_id: &str, url: &Url, payload: &[u8], at: Time) -> Self {
+        let error = Some("not sent: the sandbox drops what it has for webhooks".to_owned());
+        Delivery { error, ..Delivery::of(subscription_id, url, payload, at) }
     }
 }
 

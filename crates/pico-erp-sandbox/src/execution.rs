@@ -1,6 +1,8 @@
 //! From a request's JSON to GraphQL results, the same for plain HTTP, event streams and WebSocket: reading the
 //! request, refusing batches, running it, and telling a request error from an execution error. It writes no HTTP.
 
+use std::sync::Arc;
+
 use async_graphql::parser::types::{DocumentOperations, OperationDefinition, OperationType};
 use async_graphql::{Request, Response, ServerError, Variables};
 use futures_util::stream::BoxStream;
@@ -8,17 +10,18 @@ use futures_util::{FutureExt, StreamExt};
 use serde_json::{Value as Json, json};
 
 use crate::faults::{FaultBox, FaultKind};
-use crate::schema::PicoSchema;
+use crate::schema::{PicoSchema, Schemas};
 
 /// Runs requests.
 pub(crate) struct Executor {
-    pub(crate) schema: PicoSchema,
-    pub(crate) faults: std::sync::Arc<FaultBox>,
+    pub(crate) schemas: Arc<Schemas>,
+    pub(crate) faults: Arc<FaultBox>,
 }
 
 /// A request that parses, with what its transport needs to know of it.
 pub(crate) struct Prepared {
     request: Request,
+    schema: PicoSchema,
     pub(crate) operation: OperationType,
 }
 
@@ -86,13 +89,14 @@ impl Executor {
         if batch && self.faults.take(|kind| *kind == FaultKind::RefuseBatch).is_some() {
             return Err(Refused::because("only one mutation is allowed in a request"));
         }
-        Ok(Prepared { request: request.data(self.schema.clone()), operation: kind })
+        let schema = self.schemas.now().clone();
+        Ok(Prepared { request: request.data(schema.clone()), schema, operation: kind })
     }
 
     /// Runs a request over a transport that has streams. A subscription that is returned has its place in the log
     /// of events: what happens from now on reaches it.
     pub(crate) async fn start(&self, prepared: Prepared) -> Result<Started, Refused> {
-        let mut responses = self.schema.execute_stream(prepared.request);
+        let mut responses = prepared.schema.execute_stream(prepared.request);
         if prepared.operation != OperationType::Subscription {
             return match responses.next().await {
                 Some(response) => single(response).map(|response| Started::Single(Box::new(response))),
@@ -111,7 +115,7 @@ impl Executor {
 
     /// Runs a query or a mutation over a transport without streams.
     pub(crate) async fn run(&self, prepared: Prepared) -> Result<Response, Refused> {
-        single(self.schema.execute(prepared.request).await)
+        single(prepared.schema.execute(prepared.request).await)
     }
 }
 

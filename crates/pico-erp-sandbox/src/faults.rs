@@ -55,6 +55,11 @@ pub enum FaultKind {
     Html,
     /// The request is never answered and not carried out.
     Hang,
+    /// The connection is reset when the request has arrived, which is not carried out.
+    CutBefore,
+    /// The request is carried out, but the connection is reset before a byte of the reply is sent. A client sees no
+    /// difference to [`CutBefore`](FaultKind::CutBefore).
+    CutAfter,
     /// The request is carried out, but the connection breaks half way through the reply.
     CutBody,
     /// The request is answered with that many bytes of valid JSON, a list of operations, and not carried out.

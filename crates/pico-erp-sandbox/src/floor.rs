@@ -15,6 +15,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::catalogue::Catalogue;
+use crate::completions::Completions;
 use crate::error::{Error, ErrorKind};
 use crate::model::{Attribute, CompletedOrder, NoteEvent, Operation, SubOperation};
 use crate::orders::Orders;
@@ -32,7 +33,7 @@ pub(crate) enum Event {
     Note(Arc<NoteEvent>),
 }
 
-/// One POST to a webhook, finished.
+/// One POST to a webhook, finished; or one that was [dropped](crate::WebhookPosts::Dropped).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Delivery {
@@ -87,7 +88,7 @@ pub struct Waits {
 pub(crate) struct State {
     pub(crate) catalogue: Catalogue,
     pub(crate) orders: Orders,
-    pub(crate) completions: Vec<Arc<CompletedOrder>>,
+    pub(crate) completions: Completions,
     pub(crate) notes: Vec<Arc<NoteEvent>>,
     pub(crate) deliveries: Vec<Delivery>,
     pub(crate) log: Vec<Event>,

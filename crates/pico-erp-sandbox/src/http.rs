@@ -29,7 +29,7 @@ use crate::{sse, ws};
 pub(crate) const TOKEN_HEADER: &str = "x-pico-api-org";
 
 /// The largest request body: far above what a client should send at once.
-const LARGEST_REQUEST: usize = 64 << 20;
+pub(crate) const LARGEST_REQUEST: usize = 64 << 20;
 
 /// How a missing or wrong token is refused. Pico's documentation does not say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,9 +108,11 @@ pub(crate) async fn graphql(
     tokio::time::sleep(site.faults.take_delay()).await;
     // Only a plain reply has a body to break.
     let fault = site.faults.take(|kind| match kind {
-        FaultKind::Status { .. } | FaultKind::Html | FaultKind::Hang => true,
+        FaultKind::Status { .. } | FaultKind::Html | FaultKind::Hang | FaultKind::CutBefore => true,
         FaultKind::RefuseUpgrade { .. } => upgrade,
-        FaultKind::HugeBody { .. } | FaultKind::CutBody | FaultKind::MalformedJson => !upgrade && !events,
+        FaultKind::HugeBody { .. } | FaultKind::CutBody | FaultKind::CutAfter | FaultKind::MalformedJson => {
+            !upgrade && !events
+        }
         _ => false,
     });
     match fault {
@@ -119,6 +121,12 @@ pub(crate) async fn graphql(
         Some(FaultKind::Html) => return html_reply(),
         Some(FaultKind::Hang) => std::future::pending().await,
         Some(FaultKind::HugeBody { bytes }) => return huge_reply(bytes),
+        Some(FaultKind::CutBefore) => {
+            // Read to its end first: a client that is reset while it still sends knows that it was not heard.
+            let _ = to_bytes(request.into_body(), LARGEST_REQUEST).await;
+            connection.cut();
+            return std::future::pending().await;
+        }
         _ => {}
     }
     if upgrade {
@@ -129,8 +137,12 @@ pub(crate) async fn graphql(
             Err(rejection) => rejection.into_response(),
         };
     }
-    let reply = post(&site, connection, request, events).await;
+    let reply = post(&site, connection.clone(), request, events).await;
     match fault {
+        Some(FaultKind::CutAfter) => {
+            connection.cut();
+            std::future::pending().await
+        }
         Some(FaultKind::CutBody) => cut_reply(reply).await,
         Some(FaultKind::MalformedJson) => malformed_reply(reply).await,
         _ => reply,

@@ -26,6 +26,7 @@
 #![deny(missing_docs)]
 
 mod catalogue;
+mod completions;
 mod config;
 mod control;
 mod delivery;
@@ -38,6 +39,7 @@ mod http;
 mod live;
 mod model;
 mod notes;
+mod order;
 mod orders;
 mod production;
 mod sandbox;
@@ -59,11 +61,11 @@ pub use model::{
     SubOperation, Webhook,
 };
 pub use notes::NoteSpec;
-pub use orders::{Order, OrderState};
+pub use order::{Order, OrderCalls, OrderState};
 pub use production::CompletionSpec;
 pub use sandbox::Sandbox;
 pub use schema::{CancelMiss, schema_sdl};
 pub use seed::{BUILTIN_SEED, OperationSpec, Seed, SubOperationSpec};
 pub use time::Time;
-pub use webhooks::DuplicateWebhook;
+pub use webhooks::{DuplicateWebhook, WebhookPosts};
 pub use ws::WebSocketProtocols;

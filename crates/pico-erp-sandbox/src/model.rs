@@ -116,7 +116,8 @@ pub struct CompletedOrder {
     pub operation: Option<Arc<Operation>>,
     /// Which unit, from 0, when several are on one order.
     pub order_index: Option<i32>,
-    /// When it was completed. Strictly increasing over all completions of one sandbox.
+    /// When it was completed. Strictly increasing over all completions of one sandbox, unless its clock is set or the
+    /// time is given.
     pub at: Time,
     /// How the build went.
     pub operation_summary: OperationSummary,

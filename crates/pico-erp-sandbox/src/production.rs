@@ -14,7 +14,8 @@ use tokio::time::Instant;
 use crate::error::Error;
 use crate::floor::{Event, State};
 use crate::model::{Attribute, CompletedOrder, EndState, Operation, OperationSummary};
-use crate::orders::{OrderState, SaveSpec, Saved, Which};
+use crate::order::{Order, OrderState};
+use crate::orders::{SaveSpec, Saved, Stage, Which};
 use crate::time::Time;
 
 /// Which order to complete, and with which serials. Only the order's id is needed.
@@ -39,6 +40,18 @@ pub struct CompletionSpec {
     /// Make nothing up: what is not given above stays null or empty.
     #[serde(default)]
     pub without_serials: bool,
+    /// Complete what is completed already once more, as after rework: a second completion of the same order with a
+    /// serial of its own. The order itself stays as it is.
+    #[serde(default)]
+    pub again: bool,
+    /// When it was completed, not looked at any further: it may be the time of another completion, long ago, or yet to
+    /// come. Absent: now, by the floor's clock.
+    #[serde(default)]
+    pub at: Option<Time>,
+    /// Tell no stream and no webhook; only the query lists it. It also goes for an order of the waterfall that is
+    /// complete by this.
+    #[serde(default)]
+    pub silent: bool,
 }
 
 impl CompletionSpec {
@@ -82,6 +95,27 @@ impl CompletionSpec {
         self.without_serials = true;
         self
     }
+
+    /// The same of what is completed already, once more.
+    #[must_use]
+    pub fn again(mut self) -> Self {
+        self.again = true;
+        self
+    }
+
+    /// The same at that time.
+    #[must_use]
+    pub fn at(mut self, time: Time) -> Self {
+        self.at = Some(time);
+        self
+    }
+
+    /// The same, told to no stream and no webhook.
+    #[must_use]
+    pub fn silent(mut self) -> Self {
+        self.silent = true;
+        self
+    }
 }
 
 /// Makes up serials: `SN-000001` for units, `COMP-200-000001` for the parts that go into them.
@@ -105,11 +139,13 @@ impl Serials {
     }
 }
 
-/// The serials of one finished unit.
-#[derive(Default)]
+/// One finished unit: its serials, and how it is to be reported.
 struct Built {
     produced: Option<String>,
     consumed: Vec<Attribute>,
+    /// `None`: now.
+    at: Option<Time>,
+    silent: bool,
 }
 
 impl State {
@@ -178,7 +214,7 @@ impl State {
 
     /// Marks an order as started, so that it can no longer be cancelled.
     pub(crate) fn start_order(&mut self, which: &Which<'_>) -> Result<u64, Error> {
-        let number = self.orders.find_unfinished(which)?;
+        let number = self.orders.find(which, Stage::Unfinished)?;
         let now = self.clock.tick();
         self.orders.start(number, now);
         Ok(number)
@@ -195,7 +231,8 @@ impl State {
             operation_id: spec.operation_id.as_deref(),
             order_index: spec.order_index,
         };
-        let number = self.orders.find_unfinished(&which)?;
+        let stage = if spec.again { Stage::Completed } else { Stage::Unfinished };
+        let number = self.orders.find(&which, stage)?;
         let operation = self.operation_of(number);
         let invent = !spec.without_serials;
         let produced = spec.produced_serial.clone().or_else(|| invent.then(|| self.serials.unit()));
@@ -204,7 +241,8 @@ impl State {
             None if invent => self.invent_parts(operation.as_deref()),
             None => Vec::new(),
         };
-        Ok(self.finish(number, Built { produced, consumed }, rules))
+        let built = Built { produced, consumed, at: spec.at, silent: spec.silent };
+        Ok(if spec.again { self.report(number, &built, rules) } else { self.finish(number, built, rules) })
     }
 
     /// Completes an order by itself, if it still waits for that.
@@ -213,7 +251,7 @@ impl State {
             let operation = self.operation_of(number);
             let produced = Some(self.serials.unit());
             let consumed = self.invent_parts(operation.as_deref());
-            self.finish(number, Built { produced, consumed }, rules);
+            self.finish(number, Built { produced, consumed, at: None, silent: false }, rules);
         }
     }
 
@@ -226,20 +264,15 @@ impl State {
         slots.iter().map(|slot| self.serials.part(slot)).collect()
     }
 
-    fn finish(&mut self, number: u64, built: Built, rules: Rules) -> Arc<CompletedOrder> {
-        let at = self.clock.tick();
+    /// Reports an order as completed. It is that already, or about to be.
+    fn report(&mut self, number: u64, built: &Built, rules: Rules) -> Arc<CompletedOrder> {
+        let at = built.at.unwrap_or_else(|| self.clock.tick());
         let operation = self.operation_of(number);
-        let order = self.orders.get_mut(number);
-        let saved_at = order.saved_at;
-        let started_at = *order.started_at.get_or_insert(saved_at);
-        order.state = OrderState::Completed;
-        let order = order.clone();
-        for child in order.children {
-            // What was still to be done below it is not needed any more.
-            self.orders.cancel_tree(child);
-        }
+        let order = self.orders.get(number);
+        // Work does not begin after it ends, not even when that time was made up.
+        let started_at = order.started_at.unwrap_or(order.saved_at).min(at);
         let completed = Arc::new(CompletedOrder {
-            external_order_id: order.external_order_id,
+            external_order_id: order.external_order_id.clone(),
             operation,
             order_index: Some(order.order_index),
             at,
@@ -253,18 +286,39 @@ impl State {
         });
         if order.parent.is_none() || rules.child_completions {
             self.completions.push(Arc::clone(&completed));
-            self.log.push(Event::Completion(Arc::clone(&completed)));
+            if !built.silent {
+                self.log.push(Event::Completion(Arc::clone(&completed)));
+            }
         }
-        if let Some(parent) = order.parent {
-            self.orders.start(parent, started_at);
+        completed
+    }
+
+    fn finish(&mut self, number: u64, built: Built, rules: Rules) -> Arc<CompletedOrder> {
+        let saved_at = self.orders.get(number).saved_at;
+        self.orders.complete(number, saved_at);
+        let Order { parent, started_at, ref children, .. } = *self.orders.get(number);
+        for child in children.clone() {
+            // What was still to be done below it is not needed any more.
+            self.orders.cancel_tree(child);
+        }
+        let completed = self.report(number, &built, rules);
+        if let Some(parent) = parent {
+            self.orders.start(parent, started_at.unwrap_or(saved_at));
             self.collected.entry(parent).or_default().extend(built.consumed);
-            self.release_next(parent, built.produced, rules, at);
+            self.release_next(parent, built.produced, built.silent, rules, completed.at);
         }
         completed
     }
 
     /// After a child: the next group of children, or the parent itself when that was the last.
-    fn release_next(&mut self, parent: u64, last_serial: Option<String>, rules: Rules, now: Time) {
+    fn release_next(
+        &mut self,
+        parent: u64,
+        last_serial: Option<String>,
+        silent: bool,
+        rules: Rules,
+        now: Time,
+    ) {
         let order = self.orders.get(parent);
         let finished = |sub_id: &str| {
             order.children.iter().any(|&child| {
@@ -282,7 +336,7 @@ impl State {
         let mut consumed = self.collected.remove(&parent).unwrap_or_default();
         let operation = self.operation_of(parent);
         consumed.extend(self.invent_parts(operation.as_deref()));
-        self.finish(parent, Built { produced: last_serial, consumed }, rules);
+        self.finish(parent, Built { produced: last_serial, consumed, at: None, silent }, rules);
     }
 }
 

@@ -23,11 +23,12 @@ use crate::http::{Site, graphql};
 use crate::live::{Close, Live, SHORTEST_PING};
 use crate::model::{CompletedOrder, NoteEvent, Operation, SubOperation, Webhook};
 use crate::notes::NoteSpec;
-use crate::orders::{Order, Which};
+use crate::order::{Order, OrderCalls};
+use crate::orders::Which;
 use crate::production::{CompletionSpec, Rules};
-use crate::schema;
+use crate::schema::Schemas;
 use crate::seed::{OperationSpec, SubOperationSpec};
-use crate::webhooks::Webhooks;
+use crate::webhooks::{WebhookPosts, Webhooks};
 use crate::wire::{Connection, FaultyListener, Wire};
 
 /// How long [`Sandbox::shutdown`] waits for its tasks.
@@ -41,6 +42,7 @@ pub struct Sandbox {
     wire: Arc<Wire>,
     live: Arc<Live>,
     webhooks: Arc<Webhooks>,
+    schemas: Arc<Schemas>,
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<()>,
     finisher: JoinHandle<()>,
@@ -88,8 +90,13 @@ impl Sandbox {
         let rules = Rules { waterfall: config.waterfall, child_completions: config.child_completions };
         let floor = Arc::new(Floor::new(&config.seed, rules, config.auto_complete)?);
         let sender = Sender::new(config.webhook_timeout, config.webhook_ca_pem.as_deref())?;
-        let webhooks = Arc::new(Webhooks::new(Arc::clone(&floor), sender, config.duplicate_webhook));
-        let schema = schema::build(Arc::clone(&floor), Arc::clone(&webhooks), config.cancel_miss);
+        let webhooks = Arc::new(Webhooks::new(
+            Arc::clone(&floor),
+            sender,
+            config.duplicate_webhook,
+            config.webhook_posts,
+        ));
+        let schemas = Arc::new(Schemas::new(&floor, &webhooks, config.cancel_miss, config.time_filter));
         let unbound = |error: std::io::Error| {
             Error::new(ErrorKind::Io, format!("cannot listen on {}: {error}", config.listen)).caused_by(error)
         };
@@ -101,7 +108,7 @@ impl Sandbox {
         let live = Arc::new(Live::new(config.ping_interval));
         let site = Arc::new(Site {
             floor: Arc::clone(&floor),
-            executor: Executor { schema, faults: Arc::clone(&faults) },
+            executor: Executor { schemas: Arc::clone(&schemas), faults: Arc::clone(&faults) },
             faults: Arc::clone(&faults),
             wire: Arc::clone(&wire),
             webhooks: Arc::clone(&webhooks),
@@ -130,7 +137,8 @@ impl Sandbox {
             }
         });
         let finisher = tokio::spawn(Arc::clone(&floor).complete_by_itself());
-        Ok(Sandbox { addr, floor, faults, wire, live, webhooks, stop: Some(stop), server, finisher })
+        let stop = Some(stop);
+        Ok(Sandbox { addr, floor, faults, wire, live, webhooks, schemas, stop, server, finisher })
     }
 
     /// The address it listens on.
@@ -196,9 +204,24 @@ impl Sandbox {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`], naming the field that fits no open order.
+    /// [`ErrorKind::NotFound`], naming the field that fits no open order, or with [`again`](CompletionSpec::again) no
+    /// completed one.
     pub fn complete(&self, spec: CompletionSpec) -> Result<CompletedOrder, Error> {
         complete(&self.floor, &spec).map(Arc::unwrap_or_clone)
+    }
+
+    /// Completes many orders at once, in that order, with nothing else happening in between.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] for the first that fits no order; it names its place, from 0. Those before it stay
+    /// completed.
+    pub fn complete_many(
+        &self,
+        specs: impl IntoIterator<Item = CompletionSpec>,
+    ) -> Result<Vec<CompletedOrder>, Error> {
+        let specs: Vec<_> = specs.into_iter().collect();
+        Ok(complete_many(&self.floor, &specs)?.into_iter().map(Arc::unwrap_or_clone).collect())
     }
 
     /// Writes a note, or changes the one with that id; the notes stream reports it.
@@ -217,10 +240,15 @@ impl Sandbox {
 
     /// Every completion, by time.
     pub fn completions(&self) -> Vec<CompletedOrder> {
-        self.floor.read(|state| state.completions.iter().map(|one| one.as_ref().clone()).collect())
+        self.floor.read(|state| state.completions.all().map(|one| one.as_ref().clone()).collect())
     }
 
-    /// Every webhook POST that is finished.
+    /// How many saves and cancels there were, and how many orders these created and cancelled.
+    pub fn order_calls(&self) -> OrderCalls {
+        self.floor.read(|state| state.orders.calls())
+    }
+
+    /// Every webhook POST that is finished, and every one that was [dropped](WebhookPosts::Dropped).
     pub fn deliveries(&self) -> Vec<Delivery> {
         self.floor.read(|state| state.deliveries.clone())
     }
@@ -228,6 +256,35 @@ impl Sandbox {
     /// The webhooks that are registered.
     pub fn webhooks(&self) -> Vec<Webhook> {
         self.webhooks.list()
+    }
+
+    /// Loses a webhook, as if Pico forgot it: it is not listed any more and gets nothing. `false` when there is none of
+    /// that id.
+    pub fn forget_webhook(&self, subscription_id: &str) -> bool {
+        self.webhooks.unsubscribe(subscription_id)
+    }
+
+    /// Sets what becomes of the POSTs to webhooks from now on. What happened before may still be on its way; to know
+    /// that it is not, [wait](Sandbox::wait_for) for its deliveries.
+    pub fn set_webhook_posts(&self, posts: WebhookPosts) {
+        self.webhooks.set_posts(posts);
+    }
+
+    /// Lets completions be filtered by time, or no longer: `operationOrderCompletes(where: {at: {_gte: ..}})`, and
+    /// `_gt`. Requests from now on see a schema with it, or without.
+    pub fn set_time_filter(&self, on: bool) {
+        self.schemas.set_time_filter(on);
+    }
+
+    /// Sets the floor's clock wrong by so many seconds from now on, or right again by 0. All times that the sandbox
+    /// makes up are shifted, and those of completions go backwards when it is set back. Times of one offset still
+    /// strictly increase.
+    ///
+    /// # Errors
+    ///
+    /// An offset of more than a century is refused.
+    pub fn set_clock_offset(&self, seconds: i64) -> Result<(), Error> {
+        self.floor.change(|state| state.clock.set_offset(seconds))
     }
 
     /// The subscriptions that are open.
@@ -367,6 +424,19 @@ pub(crate) fn start_order(floor: &Floor, which: &Which<'_>) -> Result<Order, Err
 
 pub(crate) fn complete(floor: &Floor, spec: &CompletionSpec) -> Result<Arc<CompletedOrder>, Error> {
     floor.change(|state| state.complete(spec, floor.rules))
+}
+
+pub(crate) fn complete_many(
+    floor: &Floor,
+    specs: &[CompletionSpec],
+) -> Result<Vec<Arc<CompletedOrder>>, Error> {
+    floor.change(|state| {
+        let completed = specs.iter().enumerate().map(|(place, spec)| {
+            let at_place = |error: Error| Error::new(error.kind(), format!("[{place}].{error}"));
+            state.complete(spec, floor.rules).map_err(at_place)
+        });
+        completed.collect()
+    })
 }
 
 pub(crate) fn add_note(floor: &Floor, spec: NoteSpec) -> Result<Arc<NoteEvent>, Error> {

@@ -1,6 +1,7 @@
 //! Times as Pico writes them (RFC 3339, UTC, milliseconds, `Z`) and the clock that hands them out. Used by the
 //! schema's `Time` and `DateTime` scalars, by seeds and by the control API. It measures no durations.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -73,25 +74,53 @@ impl<'de> Deserialize<'de> for Time {
 /// Hands out the present, but never the same millisecond twice and never an earlier one than before. A client
 /// that pages by `at` or `updatedAt` can so rely on the order, even when thousands of events share one
 /// millisecond of wall time; the clock then runs ahead by as many milliseconds.
-#[derive(Debug)]
+///
+/// A clock that is set wrong keeps that promise only among the times of one offset: set back, its times go backwards,
+/// as those of a machine do whose clock is corrected.
+#[derive(Debug, Default)]
 pub(crate) struct Clock {
-    last: Time,
+    offset_seconds: i64,
+    /// The last time handed out, by the offset it was shifted by.
+    last: HashMap<i64, Time>,
 }
 
-impl Default for Clock {
-    fn default() -> Self {
-        Clock { last: Time(i64::MIN) }
-    }
-}
+/// A century: far more than a clock is ever wrong by, and far from the last year that [`Time`] can hold.
+const LARGEST_OFFSET: i64 = 100 * 366 * 86_400;
 
 impl Clock {
+    /// Shifts all times from now on.
+    pub(crate) fn set_offset(&mut self, seconds: i64) -> Result<(), Error> {
+        if !(-LARGEST_OFFSET..=LARGEST_OFFSET).contains(&seconds) {
+            return Err(Error::invalid(format!(
+                "offsetSeconds: must be from -{LARGEST_OFFSET} to {LARGEST_OFFSET}"
+            )));
+        }
+        self.offset_seconds = seconds;
+        Ok(())
+    }
+
+    pub(crate) fn offset_seconds(&self) -> i64 {
+        self.offset_seconds
+    }
+
+    /// The present, shifted. It is no tick: the same time may be handed out again.
+    pub(crate) fn now(&self) -> Time {
+        self.shifted(Time::now())
+    }
+
     pub(crate) fn tick(&mut self) -> Time {
         self.tick_from(Time::now())
     }
 
     fn tick_from(&mut self, now: Time) -> Time {
-        self.last = now.max(Time(self.last.0.saturating_add(1)));
-        self.last
+        let now = self.shifted(now);
+        let last = self.last.entry(self.offset_seconds).or_insert(Time(i64::MIN));
+        *last = now.max(Time(last.0.saturating_add(1)));
+        *last
+    }
+
+    fn shifted(&self, time: Time) -> Time {
+        Time(time.0 + self.offset_seconds * 1_000)
     }
 }
 
@@ -120,5 +149,19 @@ mod tests {
         assert_eq!(clock.tick_from(Time(100)), Time(101));
         assert_eq!(clock.tick_from(Time(50)), Time(102));
         assert_eq!(clock.tick_from(Time(500)), Time(500));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_goes_backwards_once_and_increases_again_from_there() {
+        let mut clock = Clock::default();
+        assert_eq!(clock.tick_from(Time(10_000)), Time(10_000));
+        clock.set_offset(-5).unwrap();
+        assert_eq!(clock.tick_from(Time(10_000)), Time(5_000));
+        assert_eq!(clock.tick_from(Time(10_000)), Time(5_001));
+        clock.set_offset(0).unwrap();
+        assert_eq!(clock.tick_from(Time(10_000)), Time(10_001));
+        let error = clock.set_offset(i64::MAX).unwrap_err();
+        assert!(error.to_string().starts_with("offsetSeconds: must be from -"), "{error}");
+        assert_eq!(clock.offset_seconds(), 0);
     }
 }

@@ -9,14 +9,16 @@ use async_graphql::parser::parse_query;
 use async_graphql::parser::types::DocumentOperations;
 use async_graphql::{Request, Response, Value};
 use futures_util::StreamExt;
+use futures_util::future::join;
 use futures_util::stream::BoxStream;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use tokio::task::{AbortHandle, JoinSet};
 use url::Url;
 
 use crate::delivery::Sender;
 use crate::error::Error;
-use crate::floor::Floor;
+use crate::floor::{Delivery, Floor};
 use crate::model::Webhook;
 use crate::schema::PicoSchema;
 use crate::time::Time;
@@ -29,6 +31,20 @@ pub enum DuplicateWebhook {
     Replace,
     /// A GraphQL error; the old one stays.
     Refuse,
+}
+
+/// What becomes of the POSTs to webhooks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WebhookPosts {
+    /// Each event is posted once, as documented.
+    #[default]
+    Once,
+    /// No event is posted, although `lastEventAt` says so: lost on the way out of Pico. Each is listed as a
+    /// [`Delivery`](crate::Delivery) without a status.
+    Dropped,
+    /// Each event is posted twice at the same time.
+    Twice,
 }
 
 /// A webhook as the mutation describes it.
@@ -50,6 +66,7 @@ pub(crate) struct Webhooks {
 #[derive(Default)]
 struct Registered {
     by_id: BTreeMap<String, Entry>,
+    posts: WebhookPosts,
     /// Owns the tasks; an entry can only end its own.
     tasks: JoinSet<()>,
     closed: bool,
@@ -67,8 +84,14 @@ impl Drop for Entry {
 }
 
 impl Webhooks {
-    pub(crate) fn new(floor: Arc<Floor>, sender: Sender, duplicate: DuplicateWebhook) -> Self {
-        Webhooks { floor, sender, duplicate, registered: Mutex::default() }
+    pub(crate) fn new(
+        floor: Arc<Floor>,
+        sender: Sender,
+        duplicate: DuplicateWebhook,
+        posts: WebhookPosts,
+    ) -> Self {
+        let registered = Mutex::new(Registered { posts, ..Registered::default() });
+        Webhooks { floor, sender, duplicate, registered }
     }
 
     fn lock(&self) -> MutexGuard<'_, Registered> {
@@ -108,25 +131,46 @@ impl Webhooks {
         let task = registered.tasks.spawn(async move {
             let mut payloads = payloads;
             while let Some(payload) = payloads.next().await {
-                let at = Time::now();
+                let at = floor.read(|state| state.clock.now());
                 let Some(webhooks) = owner.upgrade() else { return };
-                webhooks.note_event(&task_id, at);
+                let posts = webhooks.note_event(&task_id, at);
                 drop(webhooks);
-                let delivery = sender.post(&task_id, &url, &headers, payload, at).await;
-                floor.change(|state| state.deliveries.push(delivery));
+                let post = async || {
+                    let delivery = sender.post(&task_id, &url, &headers, &payload, at).await;
+                    floor.change(|state| state.deliveries.push(delivery));
+                };
+                match posts {
+                    WebhookPosts::Once => post().await,
+                    WebhookPosts::Twice => _ = join(post(), post()).await,
+                    WebhookPosts::Dropped => {
+                        let dropped = Delivery::dropped(&task_id, &url, &payload, at);
+                        floor.change(|state| state.deliveries.push(dropped));
+                    }
+                }
             }
         });
         registered.by_id.insert(id, Entry { webhook: webhook.clone(), task });
         Ok(webhook)
     }
 
-    fn note_event(&self, id: &str, at: Time) {
-        if let Some(entry) = self.lock().by_id.get_mut(id) {
+    /// Notes when an event is sent; returns how it is.
+    fn note_event(&self, id: &str, at: Time) -> WebhookPosts {
+        let mut registered = self.lock();
+        if let Some(entry) = registered.by_id.get_mut(id) {
             entry.webhook.last_event_at = Some(at);
         }
+        registered.posts
     }
 
-    /// Removes a webhook; `false` when there is none of that id.
+    pub(crate) fn posts(&self) -> WebhookPosts {
+        self.lock().posts
+    }
+
+    pub(crate) fn set_posts(&self, posts: WebhookPosts) {
+        self.lock().posts = posts;
+    }
+
+    /// Removes a webhook, as the mutation does or as if Pico lost it; `false` when there is none of that id.
     pub(crate) fn unsubscribe(&self, id: &str) -> bool {
         self.lock().by_id.remove(id).is_some()
     }

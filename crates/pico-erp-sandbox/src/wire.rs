@@ -219,6 +219,12 @@ impl Connection {
         self.0.vanished.store(true, Ordering::SeqCst);
     }
 
+    /// Cuts this one connection. The request that is being served on it ends with it.
+    pub(crate) fn cut(&self) {
+        self.0.cut.store(true, Ordering::SeqCst);
+        self.0.wake();
+    }
+
     /// Whether the server has vanished from it.
     pub(crate) fn has_vanished(&self) -> bool {
         self.0.vanished.load(Ordering::SeqCst)

@@ -1,20 +1,21 @@
 //! The five queries. Each returns the whole list, ordered by last change or by time: no paging is documented.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use async_graphql::{Context, Object, Result};
 
-use super::filters::{NoteEventFilter, OperationFilter, OperationOrderCompleteFilter, SubOperationFilter};
+use super::filters::{CompletionFilter, NoteEventFilter, OperationFilter, SubOperationFilter};
 use super::inputs::SubscriptionHandle;
 use crate::floor::Floor;
 use crate::model::{CompletedOrder, NoteEvent, Operation, SubOperation};
 use crate::webhooks::Webhooks;
 
-/// The query root.
-pub(crate) struct Query;
+/// The query root, with what completions are filtered by.
+pub(crate) struct Query<F>(pub(super) PhantomData<F>);
 
 #[Object]
-impl Query {
+impl<F: CompletionFilter> Query<F> {
     /// Products, subassemblies and processes.
     async fn operations(
         &self,
@@ -41,11 +42,14 @@ impl Query {
     async fn operation_order_completes(
         &self,
         ctx: &Context<'_>,
-        #[graphql(name = "where")] filter: Option<OperationOrderCompleteFilter>,
+        #[graphql(name = "where")] filter: Option<F>,
     ) -> Result<Vec<Arc<CompletedOrder>>> {
         let filter = filter.unwrap_or_default();
         let floor = ctx.data::<Arc<Floor>>()?;
-        Ok(floor.read(|state| state.completions.iter().filter(|one| filter.passes(one)).cloned().collect()))
+        Ok(floor.read(|state| {
+            let since = state.completions.since(filter.since());
+            since.filter(|one| filter.passes(one)).cloned().collect()
+        }))
     }
 
     /// Operator notes.

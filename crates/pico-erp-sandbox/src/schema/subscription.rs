@@ -1,19 +1,20 @@
 //! The four streams. Each event is one object; nothing that happened before the subscription is replayed.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use async_graphql::{Context, Result, Subscription as SubscriptionRoot};
 use futures_util::{Stream, StreamExt, future};
 
-use super::filters::{NoteEventFilter, OperationFilter, OperationOrderCompleteFilter, SubOperationFilter};
+use super::filters::{CompletionFilter, NoteEventFilter, OperationFilter, SubOperationFilter};
 use crate::floor::{Event, Floor};
 use crate::model::{CompletedOrder, NoteEvent, Operation, SubOperation};
 
-/// The subscription root.
-pub(crate) struct Subscription;
+/// The subscription root, with what completions are filtered by.
+pub(crate) struct Subscription<F>(pub(super) PhantomData<F>);
 
 #[SubscriptionRoot]
-impl Subscription {
+impl<F: CompletionFilter> Subscription<F> {
     /// An operation was created or changed.
     async fn operations_stream(
         &self,
@@ -48,7 +49,7 @@ impl Subscription {
     async fn operation_order_completes_stream(
         &self,
         ctx: &Context<'_>,
-        #[graphql(name = "where")] filter: Option<OperationOrderCompleteFilter>,
+        #[graphql(name = "where")] filter: Option<F>,
     ) -> Result<impl Stream<Item = Option<Arc<CompletedOrder>>>> {
         let filter = filter.unwrap_or_default();
         Ok(ctx.data::<Arc<Floor>>()?.follow().filter_map(move |event| {

@@ -90,6 +90,54 @@ async fn a_cut_body_ends_half_way_although_the_order_was_saved() {
     );
 }
 
+fn batch() -> Json {
+    let one = |alias: &str| {
+        format!(
+            r#"{alias}: operationOrderSave(input: {{ operationId: "prod-123", externalOrderId: "{alias}" }}) {{ message }}"#
+        )
+    };
+    json!({ "query": format!("mutation {{ {} {} {} }}", one("a"), one("b"), one("c")) })
+}
+
+#[tokio::test]
+async fn a_cut_body_of_a_batch_loses_the_reply_to_orders_that_were_all_saved() {
+    let sandbox = start().await;
+    sandbox.set_faults(Fault::new(FaultKind::CutBody).times(1));
+    let lost = post_json(sandbox.endpoint(), &batch()).send().await.unwrap().bytes().await;
+    assert!(lost.is_err(), "{lost:?}");
+    assert_eq!(sandbox.orders().len(), 3);
+    let (_, reply) = graphql(&sandbox, &batch()).await;
+    let updated = json!({ "message": "updated" });
+    assert_eq!(reply["data"], json!({ "a": updated, "b": updated, "c": updated }));
+    assert!(sandbox.orders().iter().all(|order| (order.saves, order.creations) == (2, 1)));
+}
+
+#[tokio::test]
+async fn cut_before_and_cut_after_look_alike_and_only_one_saves() {
+    let sandbox = start().await;
+    for (kind, saved) in [(FaultKind::CutBefore, 0), (FaultKind::CutAfter, 3)] {
+        sandbox.set_faults(Fault::new(kind).times(1));
+        let mut raw = RawStream::send(&sandbox, &batch(), "*/*").await;
+        let reset = raw.read().await.unwrap_err();
+        assert_eq!((reset.kind(), raw.seen.len()), (std::io::ErrorKind::ConnectionReset, 0));
+        assert_eq!(sandbox.orders().len(), saved);
+    }
+    // Only the one connection was meant, and only once.
+    assert_eq!(graphql(&sandbox, &batch()).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_cut_before_is_also_for_streams_and_upgrades_and_a_cut_after_is_not() {
+    let sandbox = start().await;
+    sandbox.set_faults(Fault::new(FaultKind::CutBefore).times(2));
+    let mut stream = RawStream::send(&sandbox, &json!({ "query": STREAM }), "text/event-stream").await;
+    assert!(stream.read().await.is_err());
+    assert!(Socket::attempt(&sandbox, "/graphql", "graphql-transport-ws", None).await.is_err());
+    sandbox.set_faults(Fault::new(FaultKind::CutAfter));
+    RawStream::open(&sandbox, &json!({ "query": STREAM })).await;
+    Socket::ready(&sandbox).await;
+}
+
 #[tokio::test]
 async fn a_huge_body_is_valid_json_of_that_size() {
     let sandbox = start().await;
@@ -262,7 +310,17 @@ async fn the_control_api_sets_lists_and_clears_faults_and_names_what_is_wrong() 
     let (_, left) = control(&sandbox, "GET", "faults", None).await;
     assert_eq!(left[0]["times"], 2);
     control(&sandbox, "DELETE", "faults", None).await;
-    for kind in ["split", "stall", "html", "hang", "cut_body", "huge_body", "malformed_json"] {
+    for kind in [
+        "split",
+        "stall",
+        "html",
+        "hang",
+        "cut_before",
+        "cut_after",
+        "cut_body",
+        "huge_body",
+        "malformed_json",
+    ] {
         let mut fault = json!({ "kind": kind, "forSeconds": 0 });
         if kind == "split" {
             fault["bytes"] = json!(1);

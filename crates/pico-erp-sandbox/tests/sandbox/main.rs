@@ -2,6 +2,7 @@
 //! binary for all, because each would link the whole server again.
 
 mod client;
+mod completions;
 mod control;
 mod documented;
 mod faults;
@@ -9,6 +10,7 @@ mod half_open;
 mod legacy;
 mod lifecycle;
 mod live;
+mod load;
 mod orders;
 mod proxies;
 mod schema;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use pico_erp_sandbox::{CancelMiss, CompletionSpec, Config, ErrorKind, OrderState, Waits};
+use pico_erp_sandbox::{CancelMiss, CompletionSpec, Config, ErrorKind, OrderCalls, OrderState, Waits};
 use serde_json::json;
 
-use crate::client::{DEADLINE, data, graphql, refusal, save, start, start_with};
+use crate::client::{DEADLINE, control, data, graphql, refusal, save, start, start_with};
 
 fn order(operation: &str, more: &str) -> String {
     format!(
@@ -169,6 +169,30 @@ async fn cancelling_a_product_cancels_its_children_unless_one_is_started() {
     let second: Vec<_> = sandbox.orders().into_iter().filter(|order| order.order_index == 1).collect();
     assert_eq!(second.len(), 4);
     assert!(second.iter().all(|order| order.state == OrderState::Canceled), "{second:?}");
+}
+
+#[tokio::test]
+async fn saves_and_cancels_are_counted_by_order_and_in_all() {
+    let sandbox = start().await;
+    for _ in 0..2 {
+        save(&sandbox, "A", 0).await;
+    }
+    save(&sandbox, "A", 1).await;
+    refusal(&sandbox, &order("nope", "")).await;
+    let cancel = r#"mutation { operationOrderCancel(input: { operationId: "op-abc-123", externalOrderId: "A" }) { message } }"#;
+    data(&sandbox, cancel).await;
+    refusal(&sandbox, cancel).await;
+    save(&sandbox, "A", 0).await;
+    let counted: Vec<_> =
+        sandbox.orders().iter().map(|one| (one.order_index, one.saves, one.cancels, one.creations)).collect();
+    assert_eq!(counted, [(0, 2, 2, 1), (1, 1, 0, 1), (0, 1, 0, 2)]);
+    let calls = OrderCalls { saves: 4, created: 3, cancels: 2, canceled: 1 };
+    assert_eq!(sandbox.order_calls(), calls);
+    let (_, state) = control(&sandbox, "GET", "state", None).await;
+    assert_eq!(state["orderCalls"], json!({ "saves": 4, "created": 3, "cancels": 2, "canceled": 1 }));
+    let (_, orders) = control(&sandbox, "GET", "orders", None).await;
+    let first = (&orders[0]["saves"], &orders[0]["cancels"], &orders[0]["creations"]);
+    assert_eq!(first, (&json!(2), &json!(2), &json!(1)));
 }
 
 #[tokio::test]

@@ -1,12 +1,18 @@
 //! Webhooks: what is registered, what is delivered in which order, and that what is lost stays lost.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use pico_erp_sandbox::{CompletionSpec, Config, DuplicateWebhook, NoteSpec, OperationSpec, Sandbox, Waits};
+use axum::Router;
+use axum::routing::post;
+use pico_erp_sandbox::{
+    CompletionSpec, Config, DuplicateWebhook, NoteSpec, OperationSpec, Sandbox, Waits, WebhookPosts,
+};
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
+use tokio::sync::Barrier;
 
-use crate::client::{DEADLINE, Receiver, data, graphql, save, start, start_with};
+use crate::client::{DEADLINE, Receiver, control, data, graphql, http, save, send, start, start_with};
 
 async fn subscribe(
     sandbox: &Sandbox,
@@ -224,6 +230,87 @@ async fn what_cannot_be_a_webhook_is_refused_with_the_field_and_the_reason() {
         assert!(message.starts_with(text), "{message}");
     }
     assert_eq!(sandbox.webhooks(), []);
+}
+
+#[tokio::test]
+async fn a_forgotten_webhook_is_gone_and_can_be_registered_again() {
+    let sandbox = start().await;
+    let mut receiver = Receiver::start(200).await;
+    let complete = async |order| {
+        save(&sandbox, order, 0).await;
+        sandbox.complete(CompletionSpec::new(order)).unwrap();
+    };
+    for id in ["a", "b"] {
+        subscribe(&sandbox, id, &receiver.url, ORDER, json!(null)).await.unwrap();
+    }
+    assert!(sandbox.forget_webhook("a") && !sandbox.forget_webhook("a"));
+    let forget = || control(&sandbox, "POST", "webhooks/forget", Some(json!({ "subscriptionId": "b" })));
+    assert_eq!(forget().await, (200, json!({ "forgotten": "b" })));
+    assert_eq!(forget().await, (404, json!({ "error": "subscriptionId: no webhook `b`" })));
+    let list = data(&sandbox, "{ webhookSubscriptions { subscriptionId } }").await;
+    assert_eq!(list, json!({ "webhookSubscriptions": [] }));
+    complete("A").await;
+    subscribe(&sandbox, "a", &receiver.url, ORDER, json!(null)).await.unwrap();
+    complete("B").await;
+    assert_eq!(receiver.next().await.body, r#"{"externalOrderId":"B","orderIndex":0}"#);
+    deliveries(&sandbox, 1).await;
+    assert!(receiver.is_empty());
+}
+
+#[tokio::test]
+async fn posts_can_be_dropped_although_the_webhook_says_that_they_were_sent() {
+    let sandbox = start_with(Config { webhook_posts: WebhookPosts::Dropped, ..Config::default() }).await;
+    let mut receiver = Receiver::start(200).await;
+    subscribe(&sandbox, "w", &receiver.url, ORDER, json!(null)).await.unwrap();
+    for order in ["A", "B"] {
+        save(&sandbox, order, 0).await;
+    }
+    sandbox.complete(CompletionSpec::new("A")).unwrap();
+    let dropped = deliveries(&sandbox, 1).await;
+    assert_eq!((dropped[0].status, dropped[0].delivered), (None, false));
+    assert!(dropped[0].error.as_ref().unwrap().starts_with("not sent"), "{dropped:?}");
+    assert_eq!(sandbox.webhooks()[0].last_event_at, Some(dropped[0].at));
+    sandbox.set_webhook_posts(WebhookPosts::Once);
+    sandbox.complete(CompletionSpec::new("B")).unwrap();
+    assert_eq!(receiver.next().await.body, r#"{"externalOrderId":"B","orderIndex":0}"#);
+    assert!(deliveries(&sandbox, 2).await[1].delivered && receiver.is_empty());
+}
+
+#[tokio::test]
+async fn posts_can_come_twice_at_the_same_time() {
+    let sandbox = start().await;
+    // Answers only when both are there, which they never would be one after the other.
+    let (mut receiver, gate) = (Receiver::start(200).await, Arc::new(Barrier::new(2)));
+    let both = {
+        let (gate, url) = (Arc::clone(&gate), receiver.url.clone());
+        Router::new().route(
+            "/",
+            post(async move |body: String| {
+                gate.wait().await;
+                send(http().post(url).body(body)).await.0.to_string()
+            }),
+        )
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move { axum::serve(listener, both).await.unwrap() });
+    subscribe(&sandbox, "w", &url, ORDER, json!(null)).await.unwrap();
+    let twice = json!({ "posts": "twice" });
+    let put = |body| control(&sandbox, "PUT", "webhook-posts", Some(body));
+    assert_eq!(put(twice.clone()).await, (200, twice));
+    assert_eq!(control(&sandbox, "GET", "state", None).await.1["webhookPosts"], "twice");
+    assert_eq!(put(json!({ "posts": "thrice" })).await.0, 400);
+    for order in ["A", "B"] {
+        save(&sandbox, order, 0).await;
+        sandbox.complete(CompletionSpec::new(order)).unwrap();
+    }
+    for order in ["A", "A", "B", "B"] {
+        let expected = format!(r#"{{"externalOrderId":"{order}","orderIndex":0}}"#);
+        assert_eq!(receiver.next().await.body, expected);
+    }
+    let all = deliveries(&sandbox, 4).await;
+    assert!(all.iter().all(|delivery| delivery.delivered), "{all:?}");
+    server.abort();
 }
 
 #[tokio::test]
