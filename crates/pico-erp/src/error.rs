@@ -58,6 +58,18 @@ pub enum ErrorKind {
     Decode,
     /// 500: the server answered with GraphQL errors; see [`Error::graphql_errors`] and [`Error::data`].
     Graphql,
+    /// 600: the store could not be opened, read or written; the message has the path and the reason.
+    Store,
+    /// 601: the disk of the store is full. Nothing that was confirmed is lost; what was not is not in the store.
+    StoreFull,
+    /// 602: the store, or the folder it lies in, may not be written.
+    StoreReadOnly,
+    /// 603: another process, or another feed or outbox of this one, does that work on the store already.
+    StoreInUse,
+    /// 604: the file of the store is damaged, or is no store. It is left as it is.
+    StoreDamaged,
+    /// 605: the store was written by a newer version of this library.
+    StoreVersion,
     /// 900: something failed inside the library or the operating system, such as starting a thread.
     Internal,
     /// 901: a panic inside the library was caught at the border (C and Python only).
@@ -87,6 +99,12 @@ impl ErrorKind {
         Self::TooLarge,
         Self::Decode,
         Self::Graphql,
+        Self::Store,
+        Self::StoreFull,
+        Self::StoreReadOnly,
+        Self::StoreInUse,
+        Self::StoreDamaged,
+        Self::StoreVersion,
         Self::Internal,
         Self::Panic,
     ];
@@ -115,6 +133,12 @@ impl ErrorKind {
             Self::TooLarge => 404,
             Self::Decode => 405,
             Self::Graphql => 500,
+            Self::Store => 600,
+            Self::StoreFull => 601,
+            Self::StoreReadOnly => 602,
+            Self::StoreInUse => 603,
+            Self::StoreDamaged => 604,
+            Self::StoreVersion => 605,
             Self::Internal => 900,
             Self::Panic => 901,
         }
@@ -144,6 +168,12 @@ impl ErrorKind {
             Self::TooLarge => "too_large",
             Self::Decode => "decode",
             Self::Graphql => "graphql",
+            Self::Store => "store",
+            Self::StoreFull => "store_full",
+            Self::StoreReadOnly => "store_read_only",
+            Self::StoreInUse => "store_in_use",
+            Self::StoreDamaged => "store_damaged",
+            Self::StoreVersion => "store_version",
             Self::Internal => "internal",
             Self::Panic => "panic",
         }
@@ -172,7 +202,9 @@ impl Error {
     /// An error of `kind`. `message` is in lower case, without a full stop.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        use ErrorKind::{Connect, ConnectionLost, Dns, Proxy, RateLimited, Timeout};
+        use ErrorKind::{
+            Connect, ConnectionLost, Dns, Proxy, RateLimited, Store, StoreFull, StoreInUse, Timeout,
+        };
         Self(Box::new(Inner {
             kind,
             message: message.into(),
@@ -182,7 +214,18 @@ impl Error {
             retry_after: None,
             body_start: None,
             never_sent: matches!(kind, Connect | Dns),
-            transient: matches!(kind, Connect | Dns | Proxy | ConnectionLost | Timeout | RateLimited),
+            transient: matches!(
+                kind,
+                Connect
+                    | Dns
+                    | Proxy
+                    | ConnectionLost
+                    | Timeout
+                    | RateLimited
+                    | Store
+                    | StoreFull
+                    | StoreInUse
+            ),
             source: None,
         }))
     }

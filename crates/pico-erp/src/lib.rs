@@ -38,6 +38,7 @@ mod operations;
 mod orders;
 pub mod runtime;
 mod sse;
+mod store;
 mod subscription;
 mod webhooks;
 mod ws;
@@ -56,6 +57,8 @@ pub use model::{
     SubOperation, Webhook,
 };
 pub use orders::{OrderCancel, OrderSave, OrderSaved, Units};
+pub use store::inbox_table::{InboxCounts, InboxEntry, InboxState, Source, Watermark};
+pub use store::{Retention, Store, StoreBuilder};
 pub use subscription::{Notification, StreamState, Subscription};
 pub use webhooks::{WebhookSubscribe, WebhookUnsubscribed};
 

@@ -21,7 +21,8 @@ pub struct OrderComplete {
     pub order_index: Option<i32>,
     /// When it was completed.
     pub at: Timestamp,
-    /// How the build went.
+    /// How the build went; empty where a webhook's fragment leaves it out.
+    #[serde(default)]
     pub operation_summary: OperationSummary,
     /// Where the build ended.
     #[serde(default)]
@@ -70,7 +71,7 @@ pub struct OrderedOperation {
 }
 
 /// How the build went.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct OperationSummary {

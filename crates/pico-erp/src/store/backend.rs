@@ -1,0 +1,29 @@
+//! [`Backend`]: what a store must be able to do, whatever keeps the data. All methods but those of the transaction are
+//! called inside one, on the store's own thread, and may block.
+
+use super::Durability;
+use crate::error::Error;
+use crate::store::inbox_table::InboxTable;
+
+/// A transaction with savepoints, and the tables in it.
+pub(crate) trait Backend: InboxTable + Send {
+    /// Begins a transaction that shuts other processes' changes out.
+    fn begin(&mut self, durability: Durability) -> Result<(), Error>;
+    /// Ends the transaction; when this returns `Ok` it is as durable as was asked for.
+    fn commit(&mut self) -> Result<(), Error>;
+    /// Undoes the transaction, as far as it was begun.
+    fn roll_back(&mut self);
+    /// Marks where [`Backend::undo`] goes back to.
+    fn save_point(&mut self) -> Result<(), Error>;
+    /// Keeps what was done since the mark.
+    fn keep(&mut self) -> Result<(), Error>;
+    /// Undoes what was done since the mark.
+    fn undo(&mut self) -> Result<(), Error>;
+    /// Closes the file, outside any transaction.
+    fn close(self: Box<Self>);
+
+    /// A value kept by name, such as when a feed was first started.
+    fn note(&mut self, name: &str) -> Result<Option<String>, Error>;
+    /// Keeps a value by name.
+    fn set_note(&mut self, name: &str, value: &str) -> Result<(), Error>;
+}

@@ -1,0 +1,357 @@
+//! The inbox in SQLite.
+
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension as _, Row, params};
+
+use super::Sqlite;
+use crate::error::Error;
+use crate::json::Json;
+use crate::store::inbox_table::{
+    Arrival, Claim, Claimed, InboxCounts, InboxEntry, InboxState, InboxTable, Received, Settlement, Source,
+    Watermark,
+};
+
+const ENTRY: &str = "SELECT id, order_id, operation_id, order_index, at_us, serial, state, attempts, source, \
+                     arrived_us, due_us, settled_us, reason, body FROM inbox";
+
+/// What a report's key is stored under, when it has none that can be read.
+const UNREADABLE: i64 = -1;
+
+impl Sqlite {
+    fn inbox<T>(&self, result: rusqlite::Result<T>) -> Result<T, Error> {
+        result.map_err(|error| self.failure.of("the inbox cannot be read or written", error))
+    }
+
+    fn receive_as(&mut self, arrival: &Arrival, state: InboxState, now: i64) -> rusqlite::Result<Received> {
+        let key = &arrival.key;
+        let place = params![key.order_id, key.operation_id, key.order_index, key.at];
+        let mut alike = self.connection.prepare_cached(
+            "SELECT id, serial, state = 0 AND attempts = 0 FROM inbox \
+             WHERE order_id = ?1 AND operation_id = ?2 AND order_index = ?3 AND at_us = ?4",
+        )?;
+        let mut rows = alike.query(place)?;
+        while let Some(row) = rows.next()? {
+            let (id, serial, untouched): (i64, Option<String>, bool) =
+                (row.get(0)?, row.get(1)?, row.get(2)?);
+            let same = serial.is_none() || arrival.serial.is_none() || serial == arrival.serial;
+            if !same {
+                continue;
+            }
+            if serial.is_none() && arrival.serial.is_some() {
+                // The same completion, told in more detail: the detail reaches a consumer that has not seen it.
+                let sql = if untouched {
+                    "UPDATE inbox SET serial = ?2, body = ?3 WHERE id = ?1"
+                } else {
+                    "UPDATE inbox SET serial = ?2 WHERE id = ?1 AND ?3 IS NOT NULL"
+                };
+                let mut update = self.connection.prepare_cached(sql)?;
+                update.execute(params![id, arrival.serial, arrival.body.as_str()])?;
+            }
+            return Ok(Received::Known);
+        }
+        let body = (state == InboxState::Ready).then(|| arrival.body.as_str());
+        self.connection
+            .prepare_cached(
+                "INSERT INTO inbox (order_id, operation_id, order_index, at_us, serial, state, source, \
+                 arrived_us, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            )?
+            .execute(params![
+                key.order_id,
+                key.operation_id,
+                key.order_index,
+                key.at,
+                arrival.serial,
+                state.number(),
+                arrival.source.name(),
+                now,
+                body
+            ])?;
+        Ok(Received::New)
+    }
+
+    fn promote(&self, now: i64) -> rusqlite::Result<()> {
+        // A clock that was set back must not make a short wait a long one: what began to wait in the future waits as
+        // long as it was to, from now on.
+        self.connection
+            .prepare_cached(
+                "UPDATE inbox SET due_us = ?1 + (due_us - settled_us), settled_us = ?1 \
+                 WHERE state = 2 AND due_us > ?1 AND settled_us > ?1",
+            )?
+            .execute([now])?;
+        self.connection
+            .prepare_cached("UPDATE inbox SET state = 0, due_us = NULL WHERE state = 2 AND due_us <= ?1")?
+            .execute([now])?;
+        Ok(())
+    }
+
+    fn claim_one(&mut self, limit: u32, now: i64) -> rusqlite::Result<Claim> {
+        self.promote(now)?;
+        let first: Option<(i64, u32, String, i64, String)> = self
+            .connection
+            .prepare_cached(
+                "SELECT id, attempts, source, arrived_us, body FROM inbox AS this WHERE state = 0 AND NOT EXISTS (\
+                 SELECT 1 FROM inbox AS before WHERE before.order_id = this.order_id \
+                 AND before.operation_id = this.operation_id AND before.order_index = this.order_index \
+                 AND before.at_us <= this.at_us AND before.state < 3 \
+                 AND (before.at_us < this.at_us OR before.id < this.id)) ORDER BY id LIMIT 1",
+            )?
+            .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
+            .optional()?;
+        let Some((id, attempts, source, arrived, body)) = first else {
+            let due = self
+                .connection
+                .prepare_cached("SELECT min(due_us) FROM inbox WHERE state = 2")?
+                .query_row([], |row| row.get(0))?;
+            return Ok(Claim::Nothing { due });
+        };
+        if attempts >= limit {
+            let reason = format!("handed out {attempts} times and never settled");
+            self.bury(id, &reason, now)?;
+            return Ok(Claim::Dead { id, reason });
+        }
+        let body = match Json::new(body) {
+            Ok(body) => body,
+            Err(error) => {
+                let reason = error.to_string();
+                self.bury(id, &reason, now)?;
+                return Ok(Claim::Dead { id, reason });
+            }
+        };
+        self.connection
+            .prepare_cached("UPDATE inbox SET state = 1, attempts = attempts + 1 WHERE id = ?1")?
+            .execute([id])?;
+        let source = Source::from_name(&source).unwrap_or(Source::CatchUp);
+        Ok(Claim::One(Claimed { id, attempt: attempts + 1, source, arrived, body }))
+    }
+
+    fn bury(&self, id: i64, reason: &str, now: i64) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached(
+                "UPDATE inbox SET state = 4, reason = ?2, settled_us = ?3, due_us = NULL WHERE id = ?1",
+            )?
+            .execute(params![id, reason, now])?;
+        Ok(())
+    }
+
+    fn settle_one(&mut self, id: i64, settlement: &Settlement, now: i64) -> rusqlite::Result<()> {
+        let connection = &self.connection;
+        match settlement {
+            Settlement::Ack => connection
+                .prepare_cached(
+                    "UPDATE inbox SET state = 3, settled_us = ?2, reason = NULL, due_us = NULL \
+                     WHERE id = ?1 AND state = 1",
+                )?
+                .execute(params![id, now])?,
+            Settlement::Retry { at, reason } => connection
+                .prepare_cached(
+                    "UPDATE inbox SET state = 2, due_us = ?2, settled_us = ?3, reason = ?4 \
+                     WHERE id = ?1 AND state = 1",
+                )?
+                .execute(params![id, at, now, reason])?,
+            Settlement::Dead { reason } => connection
+                .prepare_cached(
+                    "UPDATE inbox SET state = 4, settled_us = ?2, reason = ?3, due_us = NULL \
+                     WHERE id = ?1 AND state = 1",
+                )?
+                .execute(params![id, now, reason])?,
+            Settlement::Return => connection
+                .prepare_cached(
+                    "UPDATE inbox SET state = 0, attempts = attempts - 1 WHERE id = ?1 AND state = 1",
+                )?
+                .execute([id])?,
+        };
+        Ok(())
+    }
+}
+
+impl InboxTable for Sqlite {
+    fn receive(&mut self, arrival: &Arrival, now: i64) -> Result<Received, Error> {
+        let received = self.receive_as(arrival, InboxState::Ready, now);
+        self.inbox(received)
+    }
+
+    fn receive_skipped(&mut self, arrival: &Arrival, now: i64) -> Result<Received, Error> {
+        let received = self.receive_as(arrival, InboxState::Skipped, now);
+        self.inbox(received)
+    }
+
+    fn receive_unreadable(
+        &mut self,
+        body: &Json,
+        source: Source,
+        reason: &str,
+        now: i64,
+    ) -> Result<Received, Error> {
+        let insert = self
+            .connection
+            .prepare_cached(
+                "INSERT INTO inbox (order_id, operation_id, order_index, at_us, state, source, arrived_us, \
+                 settled_us, reason, body) SELECT '', '', ?1, 0, 4, ?2, ?3, ?3, ?4, ?5 WHERE NOT EXISTS \
+                 (SELECT 1 FROM inbox WHERE order_id = '' AND operation_id = '' AND order_index = ?1 AND body = ?5)",
+            )
+            .and_then(|mut insert| {
+                insert.execute(params![UNREADABLE, source.name(), now, reason, body.as_str()])
+            });
+        Ok(if self.inbox(insert)? == 0 { Received::Known } else { Received::New })
+    }
+
+    fn advance(&mut self, source: Source, at: i64, reports: u64, now: i64) -> Result<(), Error> {
+        let advanced = self
+            .connection
+            .prepare_cached(
+                "INSERT INTO watermarks (source, at_us, heard_us, reports) VALUES (?1, ?2, ?3, ?4) \
+                 ON CONFLICT (source) DO UPDATE SET at_us = max(at_us, excluded.at_us), \
+                 heard_us = excluded.heard_us, reports = reports + excluded.reports",
+            )
+            .and_then(|mut upsert| upsert.execute(params![source.name(), at, now, reports.cast_signed()]));
+        self.inbox(advanced).map(|_| ())
+    }
+
+    fn watermarks(&mut self) -> Result<Vec<Watermark>, Error> {
+        let read = || -> rusqlite::Result<Vec<(String, i64, i64, i64)>> {
+            self.connection
+                .prepare_cached("SELECT source, at_us, heard_us, reports FROM watermarks")?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
+                .collect()
+        };
+        let rows = self.inbox(read())?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|(source, at, heard, reports)| {
+                Some(Watermark {
+                    source: Source::from_name(&source)?,
+                    at: time(at),
+                    heard: time(heard),
+                    reports: reports.cast_unsigned(),
+                })
+            })
+            .collect())
+    }
+
+    fn claim(&mut self, limit: u32, now: i64) -> Result<Claim, Error> {
+        let claim = self.claim_one(limit, now);
+        self.inbox(claim)
+    }
+
+    fn settle(&mut self, id: i64, settlement: &Settlement, now: i64) -> Result<(), Error> {
+        let settled = self.settle_one(id, settlement, now);
+        self.inbox(settled)
+    }
+
+    fn recover(&mut self) -> Result<u64, Error> {
+        let recovered = self.connection.execute("UPDATE inbox SET state = 0 WHERE state = 1", []);
+        Ok(self.inbox(recovered)? as u64)
+    }
+
+    fn inbox_counts(&mut self) -> Result<InboxCounts, Error> {
+        let read = || -> rusqlite::Result<InboxCounts> {
+            let mut counts = InboxCounts::default();
+            // The small states each have an index; what is settled is what remains.
+            let count = |state: i64| -> rusqlite::Result<u64> {
+                let sql = format!("SELECT count(*) FROM inbox WHERE state = {state}");
+                self.connection
+                    .prepare_cached(&sql)?
+                    .query_row([], |row| row.get::<_, i64>(0))
+                    .map(i64::cast_unsigned)
+            };
+            counts.ready = count(0)?;
+            counts.handed_out = count(1)?;
+            counts.waiting = count(2)?;
+            counts.dead = count(4)?;
+            counts.acked = count(3)?;
+            counts.skipped = count(5)?;
+            Ok(counts)
+        };
+        self.inbox(read())
+    }
+
+    fn inbox_entries(
+        &mut self,
+        state: Option<InboxState>,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<InboxEntry>, Error> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let read = || -> rusqlite::Result<Vec<InboxEntry>> {
+            // The number stands in the text, because only then SQLite can use the index of that one state.
+            let filter = state.map(|state| format!(" AND state = {}", state.number())).unwrap_or_default();
+            let sql = format!("{ENTRY} WHERE id > ?1{filter} ORDER BY id LIMIT ?2");
+            self.connection.prepare_cached(&sql)?.query_map([after, limit], entry)?.collect()
+        };
+        self.inbox(read())
+    }
+
+    fn inbox_entry(&mut self, id: i64) -> Result<Option<InboxEntry>, Error> {
+        let read = self
+            .connection
+            .prepare_cached(&format!("{ENTRY} WHERE id = ?1"))
+            .and_then(|mut statement| statement.query_row([id], entry).optional());
+        self.inbox(read)
+    }
+
+    fn replay(&mut self, id: i64) -> Result<bool, Error> {
+        let replayed = self.connection.execute(
+            "UPDATE inbox SET state = 0, attempts = 0, reason = NULL, settled_us = NULL \
+             WHERE id = ?1 AND state IN (3, 4) AND body IS NOT NULL",
+            [id],
+        );
+        Ok(self.inbox(replayed)? > 0)
+    }
+
+    fn replay_dead(&mut self) -> Result<u64, Error> {
+        let replayed = self.connection.execute(
+            "UPDATE inbox SET state = 0, attempts = 0, reason = NULL, settled_us = NULL WHERE state = 4",
+            [],
+        );
+        Ok(self.inbox(replayed)? as u64)
+    }
+
+    fn drop_dead(&mut self, id: i64, now: i64) -> Result<bool, Error> {
+        let dropped = self
+            .connection
+            .execute("UPDATE inbox SET state = 5, settled_us = ?2 WHERE id = ?1 AND state = 4", [id, now]);
+        Ok(self.inbox(dropped)? > 0)
+    }
+
+    fn expire_inbox(&mut self, before: i64, limit: usize) -> Result<usize, Error> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let expired = self.connection.execute(
+            "UPDATE inbox SET body = NULL WHERE id IN (SELECT id FROM inbox \
+             WHERE state = 3 AND body IS NOT NULL AND settled_us < ?1 ORDER BY settled_us LIMIT ?2)",
+            [before, limit],
+        );
+        self.inbox(expired)
+    }
+}
+
+/// A time of the store's; one that no calendar holds is the nearest that one does.
+fn time(microseconds: i64) -> Timestamp {
+    Timestamp::from_microsecond(microseconds).unwrap_or(if microseconds < 0 {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    })
+}
+
+fn entry(row: &Row<'_>) -> rusqlite::Result<InboxEntry> {
+    let order_index: i64 = row.get(3)?;
+    let operation_id: String = row.get(2)?;
+    let source: String = row.get(8)?;
+    let body: Option<String> = row.get(13)?;
+    Ok(InboxEntry {
+        id: row.get(0)?,
+        external_order_id: row.get(1)?,
+        operation_id: (!operation_id.is_empty()).then_some(operation_id),
+        order_index: order_index.max(0),
+        at: if order_index == UNREADABLE { None } else { Some(time(row.get(4)?)) },
+        produced_serial: row.get(5)?,
+        state: InboxState::from_number(row.get(6)?).unwrap_or(InboxState::Dead),
+        attempts: row.get(7)?,
+        source: Source::from_name(&source).unwrap_or(Source::CatchUp),
+        arrived: time(row.get(9)?),
+        due: row.get::<_, Option<i64>>(10)?.map(time),
+        settled: row.get::<_, Option<i64>>(11)?.map(time),
+        reason: row.get(12)?,
+        raw: body.and_then(|body| Json::new(body).ok()),
+    })
+}

@@ -1,0 +1,185 @@
+//! SQLite as a [`Backend`]: opening with the right pragmas, transactions, and what to do about a damaged file.
+//!
+//! Sources: sqlite.org, "Write-Ahead Logging" and "PRAGMA synchronous": with `WAL` and `FULL` a transaction is synced
+//! before its commit returns, with `NORMAL` it survives the process but not a power cut.
+
+mod failure;
+mod inbox;
+mod schema;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+
+use super::backend::Backend;
+use super::writer::Durability;
+use crate::error::{Error, ErrorKind};
+use failure::Failure;
+
+/// How long to wait for another process's transaction.
+const BUSY: Duration = Duration::from_secs(10);
+/// The write-ahead log is cut back to this size after a checkpoint.
+const WAL_LIMIT: i64 = 16 << 20;
+/// What SQLite and this library put beside the file.
+const COMPANIONS: &[&str] = &["-wal", "-shm"];
+
+pub(super) struct Sqlite {
+    connection: Connection,
+    failure: Failure,
+    durability: Option<Durability>,
+}
+
+/// Opens or makes the file, and brings it to the newest version.
+pub(super) fn open(path: &Path, must_exist: bool) -> Result<Sqlite, Error> {
+    let failure = Failure::new(path);
+    if must_exist && !path.exists() {
+        return Err(Error::invalid("path", format!("there is no store at {}", path.display())));
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        // One thread at a time uses the connection, as the borrow checker sees to.
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection =
+        Connection::open_with_flags(path, flags).map_err(|error| failure.of("cannot be opened", error))?;
+    let mut store = Sqlite { connection, failure, durability: None };
+    store.prepare().map_err(|error| store.failure.of("cannot be opened", error))?;
+    if store.connection.is_readonly("main").unwrap_or(false) {
+        return Err(Error::new(
+            ErrorKind::StoreReadOnly,
+            format!("{}: the file may not be written by this process", path.display()),
+        ));
+    }
+    schema::migrate(&mut store.connection, &store.failure)?;
+    Ok(store)
+}
+
+/// Moves the file and its companions to a name that tells when.
+pub(super) fn set_aside(path: &Path, now: Timestamp) -> Result<PathBuf, Error> {
+    let with = |suffix: &str| -> PathBuf {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        name.into()
+    };
+    let time = now.strftime("%Y%m%dT%H%M%SZ");
+    let target = with(&format!(".set-aside-{time}"));
+    let move_away = |from: &Path, to: &Path| {
+        if to.exists() {
+            return Err(Error::new(ErrorKind::Store, format!("{}: is there already", to.display())));
+        }
+        std::fs::rename(from, to).map_err(|error| {
+            Error::new(ErrorKind::Store, format!("{}: cannot be moved", from.display())).with_source(error)
+        })
+    };
+    move_away(path, &target)?;
+    for companion in COMPANIONS {
+        let from = with(companion);
+        if from.exists() {
+            move_away(&from, &with(&format!(".set-aside-{time}{companion}")))?;
+        }
+    }
+    Ok(target)
+}
+
+impl Sqlite {
+    fn prepare(&mut self) -> rusqlite::Result<()> {
+        let connection = &self.connection;
+        connection.busy_timeout(BUSY)?;
+        let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+        if pages == 0 {
+            // So that the file can shrink when completions are expired. Has an effect only before the first table, and
+            // writes to the file even where it has none.
+            connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        }
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        // macOS: only F_FULLFSYNC gets past the disk's own cache.
+        connection.pragma_update(None, "fullfsync", true)?;
+        connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+        connection.pragma_update(None, "journal_size_limit", WAL_LIMIT)?;
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
+        connection.set_prepared_statement_cache_capacity(64);
+        // Reads every page once; a damaged file is found here and not in the middle of the night.
+        let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        if found != "ok" {
+            return Err(rusqlite::Error::SqliteFailure(
+                rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT),
+                Some(found),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Runs a statement that gives nothing back.
+    fn run(&self, sql: &str) -> Result<(), Error> {
+        let ran = self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
+        ran.map(|_| ()).map_err(|error| self.failure.of("a transaction failed", error))
+    }
+}
+
+impl Backend for Sqlite {
+    fn begin(&mut self, durability: Durability) -> Result<(), Error> {
+        if self.durability != Some(durability) {
+            // Only between transactions.
+            let level = if durability == Durability::Disk { "FULL" } else { "NORMAL" };
+            self.connection
+                .pragma_update(None, "synchronous", level)
+                .map_err(|error| self.failure.of("a transaction failed", error))?;
+            self.durability = Some(durability);
+        }
+        self.run("BEGIN IMMEDIATE")
+    }
+
+    fn commit(&mut self) -> Result<(), Error> {
+        self.run("COMMIT")
+    }
+
+    fn roll_back(&mut self) {
+        if !self.connection.is_autocommit() {
+            // After some failures SQLite has rolled back by itself, and there is nothing left to do.
+            let _ = self.run("ROLLBACK");
+        }
+    }
+
+    fn save_point(&mut self) -> Result<(), Error> {
+        self.run("SAVEPOINT work")
+    }
+
+    fn keep(&mut self) -> Result<(), Error> {
+        self.run("RELEASE work")
+    }
+
+    fn undo(&mut self) -> Result<(), Error> {
+        self.run("ROLLBACK TO work")?;
+        self.run("RELEASE work")
+    }
+
+    fn close(self: Box<Self>) {
+        if let Err((_, error)) = self.connection.close() {
+            tracing::warn!(%error, "the store was not closed cleanly; it is read from its log next time");
+        }
+    }
+
+    fn note(&mut self, name: &str) -> Result<Option<String>, Error> {
+        self.connection
+            .prepare_cached("SELECT value FROM notes WHERE name = ?1")
+            .and_then(|mut statement| statement.query_row([name], |row| row.get(0)).optional())
+            .map_err(|error| self.failure.of("a note cannot be read", error))
+    }
+
+    fn set_note(&mut self, name: &str, value: &str) -> Result<(), Error> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO notes (name, value) VALUES (?1, ?2) \
+                 ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            )
+            .and_then(|mut statement| statement.execute([name, value]))
+            .map(|_| ())
+            .map_err(|error| self.failure.of("a note cannot be written", error))
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
