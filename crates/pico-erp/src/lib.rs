@@ -30,9 +30,12 @@
 mod backoff;
 mod client;
 mod error;
+mod feed;
 mod filter;
 mod graphql;
+mod inbox;
 mod json;
+mod list_stream;
 mod model;
 mod operations;
 mod orders;
@@ -49,8 +52,12 @@ pub use client::{
     StreamPolicy, StreamTransport, TOKEN_VARIABLE, Token,
 };
 pub use error::{Error, ErrorKind};
+pub use feed::{
+    CaughtUp, Delivery, Feed, FeedBuilder, FeedNotice, FeedNotices, FeedPolicy, FeedStart, FeedStatus,
+};
 pub use filter::{Filter, NoteFilter, OperationFilter, OrderCompleteFilter, SubOperationFilter};
 pub use graphql::{GraphqlError, Reply, Request};
+pub use inbox::Inbox;
 pub use json::Json;
 pub use model::{
     Attribute, Model, NoteEvent, Operation, OperationSummary, OrderComplete, OrderedOperation, State,

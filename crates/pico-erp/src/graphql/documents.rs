@@ -26,6 +26,7 @@ document!(WEBHOOK_UNSUBSCRIBE, "webhook_unsubscribe", "webhookUnsubscribe");
 document!(OPERATIONS_STREAM, "operations_stream", "operationsStream");
 document!(SUB_OPERATIONS_STREAM, "sub_operations_stream", "subOperationsStream");
 document!(ORDER_COMPLETES_STREAM, "order_completes_stream", "operationOrderCompletesStream");
+document!(TIME_FILTER, "time_filter", "__schema");
 document!(NOTE_EVENTS_STREAM, "note_events_stream", "noteEventsStream");
 
 impl Document {

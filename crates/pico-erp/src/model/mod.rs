@@ -4,7 +4,7 @@
 //! know are never lost. A field that the schema allows to be null is an `Option`; times are instants in UTC.
 //! Source of names and nullability: `graphql/schema.graphql`.
 
-mod lenient;
+pub(crate) mod lenient;
 mod note;
 mod operation;
 mod order_complete;

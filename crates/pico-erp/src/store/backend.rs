@@ -22,6 +22,8 @@ pub(crate) trait Backend: InboxTable + Send {
     /// Closes the file, outside any transaction.
     fn close(self: Box<Self>);
 
+    /// Gives space that is not used any more back to the file system, a little at a time.
+    fn give_space_back(&mut self) -> Result<(), Error>;
     /// A value kept by name, such as when a feed was first started.
     fn note(&mut self, name: &str) -> Result<Option<String>, Error>;
     /// Keeps a value by name.

@@ -256,8 +256,11 @@ pub(crate) trait InboxTable {
     /// Hands out the first completion that is due and has no unsettled one of the same unit before it. One that was handed
     /// out `limit` times without an answer becomes a dead letter instead.
     fn claim(&mut self, limit: u32, now: i64) -> Result<Claim, Error>;
-    /// Says what becomes of one that was handed out. One that is not handed out any more is left alone.
-    fn settle(&mut self, id: i64, settlement: &Settlement, now: i64) -> Result<(), Error>;
+    /// Says what becomes of one that was handed out. One that is not handed out any more is left alone; then this
+    /// is false, unless it is to be acknowledged and is already.
+    fn settle(&mut self, id: i64, settlement: &Settlement, now: i64) -> Result<bool, Error>;
+    /// The latest time of completion that any source has reported.
+    fn latest(&mut self) -> Result<Option<i64>, Error>;
     /// Makes all ready that a consumer that is gone had been handed.
     fn recover(&mut self) -> Result<u64, Error>;
     /// How many are in which state.

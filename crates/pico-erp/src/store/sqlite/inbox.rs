@@ -133,9 +133,9 @@ impl Sqlite {
         Ok(())
     }
 
-    fn settle_one(&mut self, id: i64, settlement: &Settlement, now: i64) -> rusqlite::Result<()> {
+    fn settle_one(&mut self, id: i64, settlement: &Settlement, now: i64) -> rusqlite::Result<bool> {
         let connection = &self.connection;
-        match settlement {
+        let settled = match settlement {
             Settlement::Ack => connection
                 .prepare_cached(
                     "UPDATE inbox SET state = 3, settled_us = ?2, reason = NULL, due_us = NULL \
@@ -160,7 +160,10 @@ impl Sqlite {
                 )?
                 .execute([id])?,
         };
-        Ok(())
+        if settled > 0 || !matches!(settlement, Settlement::Ack) {
+            return Ok(settled > 0);
+        }
+        connection.prepare_cached("SELECT 1 FROM inbox WHERE id = ?1 AND state = 3")?.exists([id])
     }
 }
 
@@ -233,7 +236,15 @@ impl InboxTable for Sqlite {
         self.inbox(claim)
     }
 
-    fn settle(&mut self, id: i64, settlement: &Settlement, now: i64) -> Result<(), Error> {
+    fn latest(&mut self) -> Result<Option<i64>, Error> {
+        let latest = self
+            .connection
+            .prepare_cached("SELECT max(at_us) FROM watermarks")
+            .and_then(|mut statement| statement.query_row([], |row| row.get(0)));
+        self.inbox(latest)
+    }
+
+    fn settle(&mut self, id: i64, settlement: &Settlement, now: i64) -> Result<bool, Error> {
         let settled = self.settle_one(id, settlement, now);
         self.inbox(settled)
     }

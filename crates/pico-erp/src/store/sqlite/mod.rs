@@ -22,6 +22,8 @@ use failure::Failure;
 const BUSY: Duration = Duration::from_secs(10);
 /// The write-ahead log is cut back to this size after a checkpoint.
 const WAL_LIMIT: i64 = 16 << 20;
+/// How many pages are given back in one transaction, so that nobody waits long for it.
+const VACUUM_PAGES: u32 = 1000;
 /// What SQLite and this library put beside the file.
 const COMPANIONS: &[&str] = &["-wal", "-shm"];
 
@@ -159,6 +161,12 @@ impl Backend for Sqlite {
         if let Err((_, error)) = self.connection.close() {
             tracing::warn!(%error, "the store was not closed cleanly; it is read from its log next time");
         }
+    }
+
+    fn give_space_back(&mut self) -> Result<(), Error> {
+        self.connection
+            .execute_batch(&format!("PRAGMA incremental_vacuum({VACUUM_PAGES})"))
+            .map_err(|error| self.failure.of("space cannot be given back", error))
     }
 
     fn note(&mut self, name: &str) -> Result<Option<String>, Error> {

@@ -1,0 +1,208 @@
+//! [`Delivery`]: a completion in a consumer's hands, which owes the feed an answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Shared;
+use crate::error::{Error, ErrorKind};
+use crate::json::Json;
+use crate::model::{Model as _, OrderComplete};
+use crate::store::Durability;
+use crate::store::inbox_table::{Claimed, Settlement, Source};
+
+/// A completion, and the duty to say what became of it.
+///
+/// Book it, then [`Delivery::ack`]. One that is dropped without an answer is handed out again, after a wait, and so is one
+/// that the process died of: a consumer must cope with seeing a completion again that it had booked but not
+/// acknowledged, by [`Delivery::key`].
+#[derive(Debug)]
+#[must_use = "a delivery that is dropped is handed out again"]
+pub struct Delivery {
+    completion: OrderComplete,
+    claimed: Claimed,
+    held: Held,
+}
+
+/// Sees to it that a completion that was claimed is settled or given back, whatever becomes of whoever holds it.
+pub(super) struct Held {
+    shared: Arc<Shared>,
+    id: i64,
+    attempt: u32,
+    /// Whether a consumer has seen it.
+    seen: bool,
+    settled: bool,
+}
+
+impl std::fmt::Debug for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Held").field("id", &self.id).field("settled", &self.settled).finish_non_exhaustive()
+    }
+}
+
+impl Held {
+    pub(super) fn new(shared: Arc<Shared>, claimed: &Claimed) -> Self {
+        shared.outstanding.send_modify(|count| *count += 1);
+        Self { shared, id: claimed.id, attempt: claimed.attempt, seen: false, settled: false }
+    }
+
+    async fn settle(&mut self, settlement: Settlement) -> Result<(), Error> {
+        let id = self.id;
+        let store = &self.shared.store;
+        let now = store.now();
+        let settled =
+            store.run(Durability::Disk, move |backend| backend.settle(id, &settlement, now)).await?;
+        self.settled = true;
+        store.inbox_changed();
+        if settled {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Closed,
+            format!("completion {id} is not in this feed's hands any more; it will be handed out again"),
+        ))
+    }
+
+    /// When a completion that was handed out for the `attempt`th time is due again, and whether it ever is.
+    fn again(&self, wait: Option<Duration>, reason: &str) -> Settlement {
+        let policy = &self.shared.policy;
+        if self.attempt >= policy.max_attempts {
+            let reason = format!("handed out {} times; the last time: {reason}", self.attempt);
+            return Settlement::Dead { reason };
+        }
+        // Half the bound at least: to a consumer that is not ready, "at once" would be no wait.
+        let wait =
+            wait.unwrap_or_else(|| policy.backoff.bound(self.attempt).mul_f64(0.5 + 0.5 * fastrand::f64()));
+        let wait = i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
+        Settlement::Retry { at: self.shared.store.now().saturating_add(wait), reason: reason.to_owned() }
+    }
+
+    async fn settle_again(&mut self, wait: Option<Duration>, reason: &str) -> Result<(), Error> {
+        let settlement = self.again(wait, reason);
+        let dead = match &settlement {
+            Settlement::Dead { reason } => Some(reason.clone()),
+            _ => None,
+        };
+        self.settle(settlement).await?;
+        if let Some(reason) = dead {
+            self.shared.dead_letter(self.id, reason);
+        }
+        Ok(())
+    }
+
+    async fn bury(&mut self, reason: &str) -> Result<(), Error> {
+        self.settle(Settlement::Dead { reason: reason.to_owned() }).await?;
+        self.shared.dead_letter(self.id, reason.to_owned());
+        Ok(())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if !self.settled {
+            let settlement = if self.seen {
+                self.again(None, "dropped without an answer")
+            } else {
+                // Nobody has seen it: whoever waited for it went away first.
+                Settlement::Return
+            };
+            self.shared.give_back(self.id, settlement);
+        }
+        self.shared.outstanding.send_modify(|count| *count -= 1);
+    }
+}
+
+impl Delivery {
+    /// Makes a claim a delivery, or a dead letter when it does not fit the type.
+    pub(super) async fn of(claimed: Claimed, mut held: Held) -> Result<Option<Self>, Error> {
+        match OrderComplete::from_json(claimed.body.clone()) {
+            Ok(completion) => {
+                held.seen = true;
+                Ok(Some(Self { completion, claimed, held }))
+            }
+            Err(error) => {
+                held.bury(&error.to_string()).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// The completion.
+    #[must_use]
+    pub fn completion(&self) -> &OrderComplete {
+        &self.completion
+    }
+
+    /// What Pico sent, byte for byte.
+    #[must_use]
+    pub fn raw(&self) -> &Json {
+        self.completion.raw()
+    }
+
+    /// Its number in the inbox. It stays the same however often the completion is handed out.
+    #[must_use]
+    pub fn id(&self) -> i64 {
+        self.claimed.id
+    }
+
+    /// A text that stands for this completion in this and every other store: what to remember it by, where booking it
+    /// twice would do harm. Made of order, operation, unit, time and serial.
+    #[must_use]
+    pub fn key(&self) -> String {
+        let done = &self.completion;
+        format!(
+            "{}/{}/{}/{}/{}",
+            done.external_order_id,
+            done.operation_id().unwrap_or_default(),
+            done.order_index.unwrap_or(0).max(0),
+            done.at,
+            done.produced_serial().unwrap_or_default()
+        )
+    }
+
+    /// How often it has been handed out, this time included. Above 1, an earlier time may have booked it.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.claimed.attempt
+    }
+
+    /// How it came in first.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        self.claimed.source
+    }
+
+    /// When it came in.
+    #[must_use]
+    pub fn arrived(&self) -> Timestamp {
+        Timestamp::from_microsecond(self.claimed.arrived).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Says that the completion is booked. When this returns `Ok`, that is on disk, and it is never handed out again.
+    ///
+    /// # Errors
+    /// When the store refuses; the completion is then handed out again. [`ErrorKind::Closed`] when the feed was closed and
+    /// somebody else has it in hand.
+    pub async fn ack(mut self) -> Result<(), Error> {
+        self.held.settle(Settlement::Ack).await
+    }
+
+    /// Asks for the completion again: after `wait`, or after a wait that grows with each attempt. `reason` is kept for whoever
+    /// looks at the inbox. At the [attempt limit](super::FeedPolicy::max_attempts) it becomes a dead letter.
+    ///
+    /// # Errors
+    /// As [`Delivery::ack`].
+    pub async fn retry(mut self, wait: Option<Duration>, reason: &str) -> Result<(), Error> {
+        self.held.settle_again(wait, reason).await
+    }
+
+    /// Says that trying again would be of no use: the completion becomes a dead letter, kept with the reason, and can be
+    /// [replayed](crate::Inbox::replay).
+    ///
+    /// # Errors
+    /// As [`Delivery::ack`].
+    pub async fn reject(mut self, reason: &str) -> Result<(), Error> {
+        self.held.bury(reason).await
+    }
+}

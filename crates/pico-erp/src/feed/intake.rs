@@ -1,0 +1,253 @@
+//! The task that takes completions in: reads the live stream, and runs the catch-up query at the start, after each
+//! reconnect, after each problem, and on a timer. It ends when the feed is closed or dropped.
+
+use std::future::pending;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::catch_up::{TimeFilter, catch_up};
+use super::notice::{CaughtUp, FeedNotice};
+use super::{STORE_PAUSE, Shared, Take, locked};
+use crate::backoff::Backoff;
+use crate::error::Error;
+use crate::json::Json;
+use crate::store::Durability;
+use crate::store::inbox_table::Source;
+use crate::subscription::{Notification, StreamState, Subscription};
+
+/// How many events are put into the inbox in one transaction.
+const BATCH: usize = 256;
+/// With a live source the first catch-up waits until that is open, but no longer than this.
+const FIRST_WAIT: Duration = Duration::from_secs(5);
+/// Nothing is handed out while the catch-up after a gap runs, but no longer than this.
+const HOLD: Duration = Duration::from_secs(30);
+/// The waits after a catch-up that failed.
+const CATCH_UP_BACKOFF: Backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(120) };
+/// How long before a stream that ended for good, because the token was refused for example, is opened again.
+const REOPEN: Duration = Duration::from_secs(60);
+/// How often what is settled long ago is looked for.
+const EXPIRE_EVERY: Duration = Duration::from_secs(60 * 60);
+/// How much of it is dropped in one transaction.
+const EXPIRE_AT_ONCE: usize = 1000;
+
+type Running = Pin<Box<dyn Future<Output = Result<(CaughtUp, TimeFilter), Error>> + Send>>;
+
+struct Intake {
+    shared: Arc<Shared>,
+    stream: Option<Subscription<Json>>,
+    /// How events come at the moment.
+    source: Source,
+    reopen_at: Option<Instant>,
+    running: Option<Running>,
+    /// When the catch-up query is asked next.
+    next: Instant,
+    /// Something was missed while the query was running, so it is asked again.
+    again: bool,
+    failures: u32,
+    filter: TimeFilter,
+    hold_until: Option<Instant>,
+    expire_at: Instant,
+}
+
+pub(super) async fn run(shared: Arc<Shared>) {
+    let now = Instant::now();
+    let live = shared.policy.live;
+    let mut intake = Intake {
+        stream: None,
+        source: Source::Sse,
+        reopen_at: live.then_some(now),
+        running: None,
+        next: if live { now + FIRST_WAIT } else { now },
+        again: false,
+        failures: 0,
+        filter: TimeFilter::Unknown,
+        hold_until: None,
+        expire_at: now,
+        shared,
+    };
+    loop {
+        intake.step().await;
+    }
+}
+
+/// The next event of an `Option`, which never comes when there is none.
+async fn some<T>(future: Option<impl Future<Output = T>>) -> T {
+    match future {
+        Some(future) => future.await,
+        None => pending().await,
+    }
+}
+
+impl Intake {
+    async fn step(&mut self) {
+        let idle = self.running.is_none();
+        tokio::select! {
+            batch = some(self.stream.as_ref().map(|stream| stream.next_batch(BATCH))) => self.heard(batch).await,
+            result = some(self.running.as_mut()) => self.caught_up(result),
+            () = sleep_until(self.next), if idle => self.catch_up(),
+            () = self.shared.catch_up_wanted.notified() => self.missed_something(),
+            () = some(self.reopen_at.map(sleep_until)) => self.open(),
+            () = some(self.hold_until.map(sleep_until)) => self.hand_out(),
+            () = sleep_until(self.expire_at) => self.expire().await,
+        }
+    }
+
+    fn open(&mut self) {
+        self.reopen_at = None;
+        match self.shared.client.order_completes_stream(&self.shared.filter) {
+            Ok(stream) => self.stream = Some(stream.into_json()),
+            Err(error) => {
+                self.shared.notify(FeedNotice::Problem(error));
+                self.reopen_at = Some(Instant::now() + REOPEN);
+            }
+        }
+    }
+
+    async fn heard(&mut self, batch: Option<Vec<Notification<Json>>>) {
+        let Some(batch) = batch else {
+            self.ended();
+            return;
+        };
+        let mut events = Vec::new();
+        for notification in batch {
+            match notification {
+                Notification::Event(event) => events.push(event),
+                Notification::State(state) => {
+                    self.take_in(std::mem::take(&mut events)).await;
+                    self.state(state);
+                }
+                // An event was lost on the way; Pico's list still has it.
+                Notification::Problem(error) => {
+                    self.shared.notify(FeedNotice::Problem(error));
+                    self.missed_something();
+                }
+                Notification::Dropped { .. } => self.missed_something(),
+                Notification::Closed(error) => {
+                    if let Some(error) = error {
+                        self.shared.notify(FeedNotice::Problem(error));
+                    }
+                    self.take_in(std::mem::take(&mut events)).await;
+                    self.ended();
+                }
+            }
+        }
+        self.take_in(events).await;
+    }
+
+    /// The stream is over, for a reason that connecting again at once does not mend.
+    fn ended(&mut self) {
+        self.stream = None;
+        self.reopen_at = Some(Instant::now() + REOPEN);
+        self.shared.standing.send_modify(|standing| standing.stream_open = false);
+        self.missed_something();
+    }
+
+    fn state(&mut self, state: StreamState) {
+        let open = matches!(state, StreamState::Open { .. });
+        if let StreamState::Open { transport, .. } = &state {
+            self.source = Source::from(*transport);
+            self.hold_until = Some(Instant::now() + HOLD);
+            self.missed_something();
+        } else if matches!(state, StreamState::Retrying { failures: 1, .. }) {
+            // The stream may stay away for long; what it misses meanwhile comes by the query.
+            self.missed_something();
+        }
+        let holding = self.hold_until.is_some();
+        self.shared.standing.send_modify(|standing| {
+            standing.stream_open = open;
+            standing.holding = holding;
+        });
+        locked(&self.shared.news).stream = Some(state.clone());
+        self.shared.notify(FeedNotice::Stream(state));
+    }
+
+    /// Puts events into the inbox, however long the store takes to accept them. Meanwhile the stream is not read, so nothing
+    /// is lost.
+    async fn take_in(&mut self, events: Vec<Json>) {
+        if events.is_empty() {
+            return;
+        }
+        while self.shared.take_in(events.clone(), self.source, Take::All).await.is_err() {
+            sleep(STORE_PAUSE).await;
+        }
+    }
+
+    fn missed_something(&mut self) {
+        if self.running.is_some() {
+            self.again = true;
+        } else if self.failures == 0 {
+            self.catch_up();
+        }
+        // After a failure the next try is due soon anyway, and a stream that flaps must not make it sooner.
+    }
+
+    fn catch_up(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let filter = self.filter;
+        self.again = false;
+        self.running = Some(Box::pin(async move { catch_up(&shared, filter).await }));
+    }
+
+    fn caught_up(&mut self, result: Result<(CaughtUp, TimeFilter), Error>) {
+        self.running = None;
+        let now = Instant::now();
+        match result {
+            Ok((caught_up, filter)) => {
+                self.filter = filter;
+                self.failures = 0;
+                self.next = now + self.shared.policy.catch_up_every;
+                {
+                    let mut news = locked(&self.shared.news);
+                    news.caught_up = Some(caught_up);
+                    news.catch_up_error = None;
+                }
+                self.shared.notify(FeedNotice::CaughtUp(caught_up));
+                self.shared.standing.send_modify(|standing| standing.caught_up = true);
+                if self.again {
+                    self.catch_up();
+                    return;
+                }
+            }
+            Err(error) => {
+                self.failures += 1;
+                // The schema may be another one after an update of Pico's, and then the condition is wrong.
+                self.filter = TimeFilter::Unknown;
+                self.next = now
+                    + CATCH_UP_BACKOFF.wait(
+                        self.failures,
+                        fastrand::f64(),
+                        error.retry_after(),
+                        CATCH_UP_BACKOFF.cap,
+                    );
+                locked(&self.shared.news).catch_up_error = Some(error.clone());
+                self.shared.notify(FeedNotice::CatchUpFailed(error));
+            }
+        }
+        self.hand_out();
+    }
+
+    fn hand_out(&mut self) {
+        self.hold_until = None;
+        self.shared.standing.send_modify(|standing| standing.holding = false);
+    }
+
+    async fn expire(&mut self) {
+        let now = self.shared.store.now();
+        let keep = i64::try_from(self.shared.store.retention().acked.as_micros()).unwrap_or(i64::MAX);
+        let expired = self
+            .shared
+            .store
+            .run(Durability::Process, move |backend| {
+                let expired = backend.expire_inbox(now.saturating_sub(keep), EXPIRE_AT_ONCE)?;
+                backend.give_space_back()?;
+                Ok(expired)
+            })
+            .await;
+        // More of the same at once, in a transaction of its own; a store that refuses is asked again in an hour.
+        let more = matches!(expired, Ok(expired) if expired == EXPIRE_AT_ONCE);
+        self.expire_at = Instant::now() + if more { Duration::ZERO } else { EXPIRE_EVERY };
+    }
+}

@@ -1,0 +1,522 @@
+//! [`Feed`]: completions that are not lost, and not handed out again once they are acknowledged.
+//!
+//! Every source puts what it hears into the inbox of the [store](crate::Store), where it is known again by its key;
+//! [`intake`] is the task that does so for the live stream and the catch-up query, the webhook receiver does so for
+//! posts. What a consumer sees comes out of the inbox only. [`catch_up`] asks Pico what the live sources missed;
+//! [`delivery`] is a completion in a consumer's hands; [`arrival`] reads keys.
+
+mod arrival;
+mod catch_up;
+mod delivery;
+mod intake;
+mod notice;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, broadcast, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::backoff::Backoff;
+use crate::client::Client;
+use crate::error::{Error, ErrorKind};
+use crate::filter::{Filter as _, OrderCompleteFilter};
+use crate::json::Json;
+use crate::model::{Model as _, OrderComplete};
+use crate::store::inbox_table::{Claim, Received, Settlement, Source};
+use crate::store::{Durability, Role, RoleLock, Store};
+use crate::subscription::StreamState;
+use delivery::Held;
+
+pub use delivery::Delivery;
+pub use notice::{CaughtUp, FeedNotice, FeedNotices, FeedStatus};
+
+/// How many notices a slow reader may be behind before it misses the oldest.
+const NOTICES: usize = 256;
+/// How often to look for what another process has put into the inbox, or replayed.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How long to wait before a store that refused is asked again.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Which of the completions that Pico has from before the feed was first started are handed out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FeedStart {
+    /// All that Pico lists.
+    #[default]
+    Beginning,
+    /// None that Pico lists when it is first asked. [`Feed::opened`] returns when that is done.
+    Now,
+    /// Those completed at this time or later.
+    Since(Timestamp),
+}
+
+/// How a feed goes about its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FeedPolicy {
+    /// What to do with completions from before the feed. It counts only until the first catch-up is through. Default
+    /// [`FeedStart::Beginning`].
+    pub start: FeedStart,
+    /// Whether to hold a live stream, as the client's [`crate::StreamPolicy`] says. Default yes.
+    pub live: bool,
+    /// How often to ask Pico for what the live sources missed, besides at the start and after each reconnect. Default
+    /// 10 minutes.
+    pub catch_up_every: Duration,
+    /// Where Pico can list by time: how far before the last catch-up to begin, for completions that Pico gets to know late
+    /// or dates back. Default 24 hours.
+    pub catch_up_overlap: Duration,
+    /// The wait before a completion is handed out again, where the consumer names none. Default 1 s growing to 1 hour.
+    pub backoff: Backoff,
+    /// How often a completion is handed out before it becomes a dead letter. Default 50, which with the default waits
+    /// is more than a day.
+    pub max_attempts: u32,
+}
+
+impl Default for FeedPolicy {
+    fn default() -> Self {
+        Self {
+            start: FeedStart::Beginning,
+            live: true,
+            catch_up_every: Duration::from_secs(10 * 60),
+            catch_up_overlap: Duration::from_secs(24 * 60 * 60),
+            backoff: Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(60 * 60) },
+            max_attempts: 50,
+        }
+    }
+}
+
+/// Settings of a [`Feed`].
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct FeedBuilder {
+    client: Client,
+    store: Store,
+    filter: OrderCompleteFilter,
+    policy: FeedPolicy,
+}
+
+impl FeedBuilder {
+    /// Narrows the feed to some completions. What does not fit is not stored.
+    pub fn filter(mut self, filter: OrderCompleteFilter) -> Self {
+        self.filter = filter;
+        self
+    }
+
+    /// Sets how the feed works.
+    pub fn policy(mut self, policy: FeedPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Starts the feed: completions are taken in from now on.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] naming the setting; [`ErrorKind::StoreInUse`] while another feed runs on this
+    /// store; otherwise as [`Store::open`].
+    pub async fn start(self) -> Result<Feed, Error> {
+        self.filter.check()?;
+        check(&self.policy)?;
+        let role = self.store.take_role(Role::Feed)?;
+        let recovered = self.store.run(Durability::Process, |backend| backend.recover()).await?;
+        if recovered > 0 {
+            tracing::info!(recovered, "completions of an earlier run are handed out again");
+        }
+        let shared = Arc::new(Shared {
+            client: self.client,
+            store: self.store,
+            filter: self.filter,
+            policy: self.policy,
+            role: Mutex::new(Some(role)),
+            returned: Mutex::default(),
+            news: Mutex::default(),
+            notices: Mutex::new(Some(broadcast::Sender::new(NOTICES))),
+            standing: watch::Sender::new(Standing::default()),
+            outstanding: watch::Sender::new(0),
+            catch_up_wanted: Notify::new(),
+        });
+        let intake = tokio::spawn(intake::run(Arc::clone(&shared)));
+        Ok(Feed { shared, intake: Mutex::new(Some(intake)) })
+    }
+}
+
+fn check(policy: &FeedPolicy) -> Result<(), Error> {
+    if policy.max_attempts == 0 {
+        return Err(Error::invalid("max_attempts", "is 0, so nothing could be handed out; give 1 or more"));
+    }
+    if policy.catch_up_every < Duration::from_secs(1) {
+        return Err(Error::invalid("catch_up_every", "is shorter than a second; give a second or more"));
+    }
+    Ok(())
+}
+
+/// Where a feed stands, as far as others wait for it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Standing {
+    /// Nothing is handed out while the catch-up after a gap runs, so that what came first is handed out first.
+    holding: bool,
+    stream_open: bool,
+    caught_up: bool,
+    closed: bool,
+}
+
+/// The last of each kind of news.
+#[derive(Debug, Default)]
+struct News {
+    stream: Option<StreamState>,
+    caught_up: Option<CaughtUp>,
+    catch_up_error: Option<Error>,
+    store_error: Option<Error>,
+}
+
+struct Shared {
+    client: Client,
+    store: Store,
+    filter: OrderCompleteFilter,
+    policy: FeedPolicy,
+    role: Mutex<Option<RoleLock>>,
+    /// Completions that were given back without an answer, until the next claim tells the store.
+    returned: Mutex<Vec<(i64, Settlement)>>,
+    news: Mutex<News>,
+    notices: Mutex<Option<broadcast::Sender<FeedNotice>>>,
+    standing: watch::Sender<Standing>,
+    /// Completions in consumers' hands.
+    outstanding: watch::Sender<usize>,
+    catch_up_wanted: Notify,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    fn notify(&self, notice: FeedNotice) {
+        tracing::debug!(%notice, "feed");
+        if let Some(notices) = &*locked(&self.notices) {
+            // Nobody may be listening.
+            let _ = notices.send(notice);
+        }
+    }
+
+    fn dead_letter(&self, id: i64, reason: String) {
+        tracing::warn!(id, reason, "a completion is a dead letter");
+        self.notify(FeedNotice::DeadLetter { id, reason });
+    }
+
+    fn give_back(&self, id: i64, settlement: Settlement) {
+        locked(&self.returned).push((id, settlement));
+        self.store.inbox_changed();
+    }
+
+    /// Notes that the store refused, or that it works.
+    fn store_says<T>(&self, result: &Result<T, Error>) {
+        match result {
+            Ok(_) => locked(&self.news).store_error = None,
+            Err(error) => {
+                let first = locked(&self.news).store_error.replace(error.clone()).is_none();
+                if first {
+                    tracing::error!(%error, "the store refuses");
+                    self.notify(FeedNotice::Store(error.clone()));
+                }
+            }
+        }
+    }
+
+    /// Whether the filter wants this completion. What does not decode is wanted: it becomes a dead letter, and is not lost.
+    fn wants(&self, body: &Json) -> bool {
+        self.filter == OrderCompleteFilter::all()
+            || OrderComplete::from_json(body.clone()).map_or(true, |done| self.filter.matches(&done))
+    }
+
+    /// Puts reports into the inbox, and says how many were new. They are on disk when this returns.
+    async fn take_in(&self, reports: Vec<Json>, source: Source, take: Take) -> Result<u64, Error> {
+        let mut arrivals = Vec::with_capacity(reports.len());
+        let mut unreadable = Vec::new();
+        for report in reports.into_iter().filter(|report| self.wants(report)) {
+            match arrival::arrival(report.clone(), source) {
+                Ok(arrival) => arrivals.push(arrival),
+                Err(error) => unreadable.push((report.detached(), error.to_string())),
+            }
+        }
+        let now = self.store.now();
+        let reports = (arrivals.len() + unreadable.len()) as u64;
+        let latest = arrivals.iter().map(|arrival| arrival.key.at).max();
+        let taken = self.store.run(Durability::Disk, move |backend| {
+            let mut new = 0;
+            let mut dead = Vec::new();
+            for arrival in &arrivals {
+                let received = match take {
+                    Take::All => backend.receive(arrival, now)?,
+                    Take::Since(since) if arrival.key.at < since => Received::Known,
+                    Take::Since(_) => backend.receive(arrival, now)?,
+                    Take::Skip => backend.receive_skipped(arrival, now)?,
+                };
+                new += u64::from(received == Received::New);
+            }
+            for (body, reason) in unreadable {
+                if backend.receive_unreadable(&body, source, &reason, now)? == Received::New {
+                    dead.push(reason);
+                }
+            }
+            // A catch-up that brought nothing new is no news of that source, and writes nothing.
+            if let Some(latest) = latest.filter(|_| new > 0 || source != Source::CatchUp) {
+                backend.advance(source, latest, reports, now)?;
+            }
+            Ok((new, dead))
+        });
+        let taken = taken.await;
+        self.store_says(&taken);
+        let (new, dead) = taken?;
+        for reason in dead {
+            // Its number is of no use to anybody before somebody lists the dead letters.
+            self.dead_letter(0, reason);
+        }
+        if new > 0 {
+            self.store.inbox_changed();
+        }
+        Ok(new)
+    }
+
+    /// Hands out the next completion that is due, if there is one.
+    async fn claim(self: &Arc<Self>) -> Result<Claimed, Error> {
+        let returned = std::mem::take(&mut *locked(&self.returned));
+        let given_back = returned.clone();
+        let (limit, now) = (self.policy.max_attempts, self.store.now());
+        let shared = Arc::clone(self);
+        let claimed = self.store.run(Durability::Process, move |backend| {
+            for (id, settlement) in &given_back {
+                backend.settle(*id, settlement, now)?;
+            }
+            Ok(match backend.claim(limit, now)? {
+                // Made here, on the store's thread: should nobody wait for the answer any more, dropping this gives the
+                // completion back.
+                Claim::One(claimed) => Claimed::One(Held::new(shared, &claimed), claimed),
+                Claim::Dead { id, reason } => Claimed::Dead { id, reason },
+                Claim::Nothing { due } => Claimed::Nothing { due },
+            })
+        });
+        let claimed = claimed.await;
+        self.store_says(&claimed);
+        if claimed.is_err() {
+            locked(&self.returned).extend(returned);
+        }
+        claimed
+    }
+}
+
+enum Claimed {
+    One(Held, crate::store::inbox_table::Claimed),
+    Dead { id: i64, reason: String },
+    Nothing { due: Option<i64> },
+}
+
+/// Which reports are taken in to be handed out.
+#[derive(Debug, Clone, Copy)]
+enum Take {
+    All,
+    /// Those completed at this time or later, in microseconds since 1970; others are left alone.
+    Since(i64),
+    /// None: they are only remembered.
+    Skip,
+}
+
+/// The completions of a Pico, each until it is acknowledged.
+///
+/// ```no_run
+/// # async fn example(client: pico_erp::Client) -> Result<(), pico_erp::Error> {
+/// use pico_erp::{Feed, Store};
+///
+/// let store = Store::open("erp.pico").await?;
+/// let feed = Feed::builder(&client, &store).start().await?;
+/// while let Some(delivery) = feed.next().await {
+///     let delivery = delivery?;
+///     // Book it here. What is not acknowledged is handed out again, also after a crash.
+///     println!("{} {:?}", delivery.completion().external_order_id, delivery.completion().produced_serial());
+///     delivery.ack().await?;
+/// }
+/// # Ok(()) }
+/// ```
+///
+/// Completions of the same unit of the same order are handed out in the order of their times, one after the other is
+/// settled; others in the order of their arrival. Several tasks may call [`Feed::next`] at once.
+#[derive(Debug)]
+pub struct Feed {
+    shared: Arc<Shared>,
+    intake: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("store", &self.store)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Feed {
+    /// Starts building a feed from `client`'s Pico through `store`.
+    pub fn builder(client: &Client, store: &Store) -> FeedBuilder {
+        FeedBuilder {
+            client: client.clone(),
+            store: store.clone(),
+            filter: OrderCompleteFilter::all(),
+            policy: FeedPolicy::default(),
+        }
+    }
+
+    /// The next completion, as soon as there is one. `None` when the feed is closed. May be dropped at any time without
+    /// losing one.
+    ///
+    /// # Errors
+    /// What no waiting mends, such as [`ErrorKind::StoreDamaged`]. A full disk is waited out, and told of by
+    /// [`Feed::notices`] and [`Feed::status`].
+    pub async fn next(&self) -> Option<Result<Delivery, Error>> {
+        let mut standing = self.shared.standing.subscribe();
+        let mut changes = self.shared.store.inbox_changes();
+        loop {
+            // Either ends when the feed is closed, and the sender lives in the feed.
+            let now = *standing.wait_for(|now| now.closed || !now.holding).await.ok()?;
+            if now.closed {
+                return None;
+            }
+            changes.mark_unchanged();
+            let wait = match self.shared.claim().await {
+                Ok(Claimed::One(held, claimed)) => match Delivery::of(claimed, held).await {
+                    Ok(Some(delivery)) => return Some(Ok(delivery)),
+                    Ok(None) => Duration::ZERO,
+                    Err(error) if error.is_retryable() => STORE_PAUSE,
+                    Err(error) => return Some(Err(error)),
+                },
+                Ok(Claimed::Dead { id, reason }) => {
+                    self.shared.dead_letter(id, reason);
+                    Duration::ZERO
+                }
+                Ok(Claimed::Nothing { due }) => {
+                    let until = due.map(|due| (due - self.shared.store.now()).max(0).cast_unsigned());
+                    until.map_or(LOOK_AGAIN, Duration::from_micros).min(LOOK_AGAIN)
+                }
+                Err(error) if error.is_retryable() => {
+                    sleep(STORE_PAUSE).await;
+                    continue;
+                }
+                Err(error) if error.kind() == ErrorKind::Closed => return None,
+                Err(error) => return Some(Err(error)),
+            };
+            tokio::select! {
+                _ = changes.changed() => {}
+                () = sleep(wait) => {}
+                _ = standing.wait_for(|now| now.closed) => return None,
+            }
+        }
+    }
+
+    /// Waits until nothing that happens from now on can be missed: the live stream is open, and the catch-up query is
+    /// through for the first time. A feed that is cut off later stays "opened": it catches up by itself.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Closed`] when the feed is closed.
+    pub async fn opened(&self) -> Result<(), Error> {
+        let live = self.shared.policy.live;
+        let mut standing = self.shared.standing.subscribe();
+        let now = standing
+            .wait_for(|now| now.closed || (now.caught_up && (now.stream_open || !live)))
+            .await
+            .map(|now| now.closed);
+        match now {
+            Ok(false) => Ok(()),
+            _ => Err(Error::new(ErrorKind::Closed, "the feed is closed")),
+        }
+    }
+
+    /// Asks Pico now for what the live sources missed. Returns at once; a notice tells when it is through.
+    pub fn catch_up(&self) {
+        self.shared.catch_up_wanted.notify_one();
+    }
+
+    /// News of the feed from now on.
+    #[must_use]
+    pub fn notices(&self) -> FeedNotices {
+        let notices = locked(&self.shared.notices);
+        // After the feed was closed: a channel whose sender is gone already.
+        FeedNotices(
+            notices
+                .as_ref()
+                .map_or_else(|| broadcast::Sender::new(1).subscribe(), broadcast::Sender::subscribe),
+        )
+    }
+
+    /// Where the feed stands.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn status(&self) -> Result<FeedStatus, Error> {
+        let read = |backend: &mut dyn crate::store::backend::Backend| {
+            Ok((backend.inbox_counts()?, backend.watermarks()?))
+        };
+        let (inbox, watermarks) = self.shared.store.run(Durability::Process, read).await?;
+        let news = locked(&self.shared.news);
+        Ok(FeedStatus {
+            inbox,
+            watermarks,
+            stream: news.stream.clone(),
+            caught_up: news.caught_up,
+            catch_up_error: news.catch_up_error.clone(),
+            store_error: news.store_error.clone(),
+        })
+    }
+
+    /// The store that the feed works on.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.shared.store
+    }
+
+    /// Ends the feed: nothing more is taken in or handed out, and [`Feed::next`] gives `None`. Waits up to `grace` for
+    /// completions that are in consumers' hands to be settled; what is not by then is handed out by the next feed.
+    pub async fn close(&self, grace: Duration) {
+        let until = Instant::now() + grace;
+        self.stop();
+        let intake = locked(&self.intake).take();
+        if let Some(intake) = intake {
+            intake.abort();
+            // Aborted or ended: either way it is over.
+            let _ = intake.await;
+        }
+        let mut outstanding = self.shared.outstanding.subscribe();
+        let all_settled = outstanding.wait_for(|count| *count == 0);
+        // Whether they were settled in time makes no difference to what follows.
+        let _ = timeout(until.saturating_duration_since(Instant::now()), all_settled).await;
+        let returned = std::mem::take(&mut *locked(&self.shared.returned));
+        let now = self.shared.store.now();
+        // Should this fail, the next feed recovers them all the same.
+        let _ = self
+            .shared
+            .store
+            .run(Durability::Process, move |backend| {
+                returned
+                    .iter()
+                    .try_for_each(|(id, settlement)| backend.settle(*id, settlement, now).map(|_| ()))
+            })
+            .await;
+        drop(locked(&self.shared.role).take());
+    }
+
+    fn stop(&self) {
+        self.shared.standing.send_modify(|standing| standing.closed = true);
+        drop(locked(&self.shared.notices).take());
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.stop();
+        if let Some(intake) = locked(&self.intake).take() {
+            intake.abort();
+        }
+        drop(locked(&self.shared.role).take());
+    }
+}
