@@ -8,6 +8,7 @@ use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use crate::graphql::GraphqlError;
 use crate::json::Json;
+use crate::redaction::Redaction;
 
 /// How many bytes of an unexpected body an error keeps.
 const BODY_START: usize = 512;
@@ -271,6 +272,33 @@ impl Error {
     pub(crate) fn with_body(mut self, body: &[u8]) -> Self {
         let start = &body[..body.len().min(BODY_START)];
         self.0.body_start = Some(String::from_utf8_lossy(start).into_owned());
+        self
+    }
+
+    /// Takes secrets out of everything that came from the server.
+    pub(crate) fn redacted(mut self, redaction: &Redaction) -> Self {
+        redaction.hide(&mut self.0.message);
+        if let Some(body) = &mut self.0.body_start {
+            redaction.hide(body);
+        }
+        if let Some(data) = &mut self.0.data {
+            redaction.hide_in_json(data);
+        }
+        for error in &mut self.0.graphql_errors {
+            redaction.hide(&mut error.message);
+            redaction.hide_in_json(&mut error.raw);
+            error.code.iter_mut().for_each(|code| redaction.hide(code));
+            error.path.iter_mut().for_each(|path| redaction.hide_in_json(path));
+        }
+        // A cause cannot be rewritten.
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            if redaction.finds(&error.to_string()) {
+                self.0.source = None;
+                break;
+            }
+            cause = error.source();
+        }
         self
     }
 

@@ -39,10 +39,14 @@ mod list_stream;
 mod model;
 mod operations;
 mod orders;
+mod receiver;
+mod redaction;
 pub mod runtime;
 mod sse;
 mod store;
 mod subscription;
+mod webhook_keeper;
+mod webhook_registration;
 mod webhooks;
 mod ws;
 
@@ -64,9 +68,12 @@ pub use model::{
     SubOperation, Webhook,
 };
 pub use orders::{OrderCancel, OrderSave, OrderSaved, Units};
+pub use receiver::{ReceiverCounts, WebhookReceiver, WebhookReceiverBuilder};
 pub use store::inbox_table::{InboxCounts, InboxEntry, InboxState, Source, Watermark};
 pub use store::{Retention, Store, StoreBuilder};
 pub use subscription::{Notification, StreamState, Subscription};
+pub use webhook_keeper::{KeeperNotice, KeeperPolicy, RegistrationCause, WebhookKeeper};
+pub use webhook_registration::{EnsuredWebhook, WebhookFingerprint, WebhookOutcome};
 pub use webhooks::{WebhookSubscribe, WebhookUnsubscribed};
 
 /// The version of this crate.

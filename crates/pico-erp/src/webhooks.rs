@@ -11,8 +11,9 @@ use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::graphql::document::check_response_fragment;
 use crate::graphql::{Request, documents};
-use crate::model::{Model, Webhook, list_from_json};
+use crate::model::{Model, OrderComplete, Webhook, list_from_json};
 use crate::orders::with_input;
+use crate::redaction::Redaction;
 
 /// A webhook to register.
 #[derive(Clone, PartialEq, Eq, Serialize)]
@@ -49,6 +50,22 @@ impl WebhookSubscribe {
         }
     }
 
+    /// A registration for completed orders that selects what [`Client::order_completes_stream`] does, so that a post
+    /// decodes to the same [`OrderComplete`](crate::OrderComplete).
+    ///
+    /// ```
+    /// use pico_erp::WebhookSubscribe;
+    ///
+    /// let webhook = WebhookSubscribe::order_completes("erp-completions", "https://erp.example/pico")
+    ///     .header("x-pico-secret", "a long random text");
+    /// assert!(webhook.response_fragment.contains("on OperationOrderComplete"));
+    /// ```
+    #[must_use]
+    pub fn order_completes(subscription_id: impl Into<String>, webhook_url: impl Into<String>) -> Self {
+        let fragment = documents::ORDER_COMPLETES_STREAM.fragment("OrderCompletes", OrderComplete::TYPE_NAME);
+        Self::new(subscription_id, fragment, webhook_url)
+    }
+
     /// Adds a header that Pico sends with each post.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
@@ -56,7 +73,7 @@ impl WebhookSubscribe {
         self
     }
 
-    fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         check_subscription_id(&self.subscription_id)?;
         check_response_fragment(&self.response_fragment)?;
         check_webhook_url(&self.webhook_url)?;
@@ -139,12 +156,17 @@ impl Client {
     /// Registers a webhook. Pico then posts the fragment's fields, as a bare object, for each event; it tries
     /// once, and drops what is not answered with a 2xx.
     ///
-    /// What Pico does when the id is taken is not documented: unsubscribe first to be sure.
+    /// What Pico does when the id is taken is not documented: [`Client::ensure_webhook`] does not depend on it.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] naming the field, with nothing sent; otherwise as [`Client::execute`].
     pub async fn webhook_subscribe(&self, webhook: &WebhookSubscribe) -> Result<Webhook, Error> {
         webhook.check()?;
+        let secrets = webhook.webhook_headers.values().map(String::as_str);
+        self.register(webhook).await.map_err(|error| error.redacted(&Redaction::new(secrets)))
+    }
+
+    async fn register(&self, webhook: &WebhookSubscribe) -> Result<Webhook, Error> {
         let request = with_input(documents::WEBHOOK_SUBSCRIBE, webhook)?;
         let reply = self.transport().call(&request, false).await?;
         let handle = reply.into_field(documents::WEBHOOK_SUBSCRIBE.field)?;

@@ -6,7 +6,7 @@ mod connector;
 mod diagnosis;
 mod dns;
 mod proxy;
-mod tls;
+pub(crate) mod tls;
 mod token;
 mod transport;
 mod web_socket;

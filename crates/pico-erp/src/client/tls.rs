@@ -21,11 +21,12 @@ pub(crate) struct TlsSettings {
     pub(crate) client_certificate_pem: Option<(Vec<u8>, Vec<u8>)>,
 }
 
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-fn certificates(field: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
+/// The certificates of a PEM text, one at least.
+pub(crate) fn certificates(field: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
     let all: Vec<_> = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
         .map_err(|error| Error::invalid(field, format!("is not valid PEM: {error}")))?;
@@ -36,6 +37,12 @@ fn certificates(field: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>,
         ));
     }
     Ok(all)
+}
+
+/// The private key of a PEM text.
+pub(crate) fn private_key(field: &str, pem: &[u8]) -> Result<PrivateKeyDer<'static>, Error> {
+    PrivateKeyDer::from_pem_slice(pem)
+        .map_err(|error| Error::invalid(field, format!("is not a private key in PEM: {error}")))
 }
 
 impl TlsSettings {
@@ -66,9 +73,7 @@ impl TlsSettings {
             None => builder.with_no_client_auth(),
             Some((chain, key)) => {
                 let chain = certificates("client_certificate", chain)?;
-                let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| {
-                    Error::invalid("client_key", format!("is not a private key in PEM: {error}"))
-                })?;
+                let key = private_key("client_key", key)?;
                 builder.with_client_auth_cert(chain, key).map_err(|error| {
                     Error::invalid("client_certificate", format!("cannot be used: {error}"))
                 })?

@@ -10,6 +10,7 @@ mod catch_up;
 mod delivery;
 mod intake;
 mod notice;
+mod webhook;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -137,6 +138,7 @@ impl FeedBuilder {
             standing: watch::Sender::new(Standing::default()),
             outstanding: watch::Sender::new(0),
             catch_up_wanted: Notify::new(),
+            last_post: Mutex::default(),
         });
         let intake = tokio::spawn(intake::run(Arc::clone(&shared)));
         Ok(Feed { shared, intake: Mutex::new(Some(intake)) })
@@ -186,6 +188,8 @@ struct Shared {
     /// Completions in consumers' hands.
     outstanding: watch::Sender<usize>,
     catch_up_wanted: Notify,
+    /// When the last webhook post came in.
+    last_post: Mutex<Option<Timestamp>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -8,6 +8,7 @@ use tokio::sync::broadcast;
 use crate::error::Error;
 use crate::store::inbox_table::{InboxCounts, Watermark};
 use crate::subscription::StreamState;
+use crate::webhook_keeper::KeeperNotice;
 
 /// Something that happened to a feed. None of these loses a completion.
 #[derive(Debug, Clone)]
@@ -32,6 +33,8 @@ pub enum FeedNotice {
     /// The store refuses: its disk is full, for example. Nothing is read from the stream, and webhooks are answered
     /// 503, until it works again.
     Store(Error),
+    /// A webhook that the feed keeps was registered, is gone, or its posts do not arrive.
+    Webhook(KeeperNotice),
 }
 
 impl fmt::Display for FeedNotice {
@@ -59,6 +62,7 @@ impl fmt::Display for FeedNotice {
             Self::CatchUpFailed(error) => write!(f, "catch-up failed and is tried again: {error}"),
             Self::DeadLetter { id, reason } => write!(f, "completion {id} is a dead letter: {reason}"),
             Self::Store(error) => write!(f, "store: {error}"),
+            Self::Webhook(notice) => write!(f, "webhook: {notice}"),
         }
     }
 }

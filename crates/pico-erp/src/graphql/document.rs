@@ -3,7 +3,7 @@
 //! The schema is not consulted: a server may be newer than this crate.
 
 use apollo_parser::cst::{CstNode, Definition, Document};
-use apollo_parser::{Parser, SyntaxTree};
+use apollo_parser::{Lexer, Parser, SyntaxTree, TokenKind};
 
 use crate::error::Error;
 
@@ -51,6 +51,22 @@ fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = &text[..offset];
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+}
+
+/// The text with nothing in it that GraphQL ignores: white space, line ends, commas, comments and a byte order mark
+/// (specification, section 2.1.7). Two texts that mean the same, token by token, become the same. A text that is no
+/// GraphQL stays as it is.
+pub(crate) fn significant(text: &str) -> String {
+    // The lexer takes a byte order mark for an error.
+    let (tokens, errors) = Lexer::new(text.trim_start_matches('\u{feff}')).lex();
+    if !errors.is_empty() {
+        return text.to_owned();
+    }
+    let ignored =
+        |kind| matches!(kind, TokenKind::Whitespace | TokenKind::Comma | TokenKind::Comment | TokenKind::Eof);
+    let tokens: Vec<&str> =
+        tokens.iter().filter(|token| !ignored(token.kind())).map(|token| token.data()).collect();
+    tokens.join(" ")
 }
 
 /// The kind of the operation that a server would run.
@@ -167,6 +183,24 @@ mod tests {
         ] {
             let error = operation_kind(text, name).unwrap_err().to_string();
             assert!(error.contains(says), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn documents_that_mean_the_same_become_the_same() {
+        const PLAIN: &str = "fragment F on Operation{id name operation(a:\"x, y\"){id}}";
+        for (text, same) in [
+            (PLAIN, true),
+            (" fragment F on Operation\r\n{ id,, name\n operation ( a : \"x, y\" ) { id } } # done", true),
+            ("\u{feff}fragment F on Operation {\tid, name, operation(a: \"x, y\") { id, }, }", true),
+            ("fragment F on Operation { id name operation(a: \"x y\") { id } }", false),
+            ("fragment F on Operation { name id operation(a: \"x, y\") { id } }", false),
+            ("fragment F on Operation { idname operation(a: \"x, y\") { id } }", false),
+            ("fragment F on Operation { ... }", false),
+            ("fragment F on Operation { \"", false),
+            ("", false),
+        ] {
+            assert_eq!(significant(text) == significant(PLAIN), same, "{text}");
         }
     }
 

@@ -44,9 +44,53 @@ impl Document {
             ),
         }
     }
+
+    /// A fragment on `type_name` that selects what the document selects of its root field. On one line.
+    pub(crate) fn fragment(self, name: &str, type_name: &str) -> String {
+        let selection = self
+            .text
+            .split_once(&format!("{} {{", self.field))
+            .and_then(|(_, rest)| rest.trim_end().strip_suffix('}'))
+            .map(str::trim_end)
+            .and_then(|rest| rest.strip_suffix('}'))
+            // The tests say so of every document that this is called on.
+            .expect("a document holds one operation with one root field and a selection");
+        let words: Vec<&str> = selection.split_whitespace().collect();
+        format!("fragment {name} on {type_name} {{ {} }}", words.join(" "))
+    }
 }
 
 /// A GraphQL string literal. JSON's escapes are a subset of GraphQL's (specification, section 2.9.4).
 pub(crate) fn string_literal(text: &str) -> String {
     serde_json::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use apollo_compiler::{ExecutableDocument, Schema};
+
+    use super::*;
+    use crate::graphql::document::significant;
+
+    #[test]
+    fn a_fragment_selects_what_its_document_does() {
+        let schema =
+            Schema::parse_and_validate(include_str!("../../graphql/schema.graphql"), "schema.graphql")
+                .unwrap();
+        for (document, type_name) in [
+            (OPERATIONS_STREAM, "Operation"),
+            (SUB_OPERATIONS_STREAM, "SubOperation"),
+            (ORDER_COMPLETES_STREAM, "OperationOrderComplete"),
+            (NOTE_EVENTS_STREAM, "NoteEvent"),
+        ] {
+            let fragment = document.fragment("F", type_name);
+            let through_it = format!("subscription S {{ {} {{ ...F }} }} {fragment}", document.field);
+            ExecutableDocument::parse_and_validate(&schema, &through_it, "fragment.graphql").unwrap();
+            let selection = fragment.strip_prefix(&format!("fragment F on {type_name} ")).unwrap();
+            assert!(
+                significant(document.text).contains(&significant(&format!("{} {selection}", document.field))),
+                "{fragment}"
+            );
+        }
+    }
 }

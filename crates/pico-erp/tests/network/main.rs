@@ -12,3 +12,4 @@ mod tls;
 mod transports;
 mod waiting;
 mod web_socket;
+mod webhooks;
