@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn a_report_without_a_key_is_told_from_one_that_has_it() {
         for (text, named) in [
-            ("[]", "sequence"),
+            ("[]", "invalid length"),
             (r#"{"externalOrderId":"E"}"#, "at"),
             (r#"{"externalOrderId":"E","at":"yesterday"}"#, "yesterday"),
             (r#"{"at":"2025-01-15T14:22:00Z"}"#, "externalOrderId"),

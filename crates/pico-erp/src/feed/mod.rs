@@ -57,7 +57,6 @@ pub enum FeedStart {
 
 /// How a feed goes about its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct FeedPolicy {
     /// What to do with completions from before the feed. It counts only until the first catch-up is through. Default
     /// [`FeedStart::Beginning`].
@@ -306,8 +305,19 @@ impl Shared {
         self.store_says(&claimed);
         if claimed.is_err() {
             locked(&self.returned).extend(returned);
+        } else {
+            self.tell_dead(returned);
         }
         claimed
+    }
+
+    /// Tells of those among the given back that have become dead letters.
+    fn tell_dead(&self, returned: Vec<(i64, Settlement)>) {
+        for (id, settlement) in returned {
+            if let Settlement::Dead { reason } = settlement {
+                self.dead_letter(id, reason);
+            }
+        }
     }
 }
 

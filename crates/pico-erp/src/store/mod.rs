@@ -39,6 +39,7 @@ pub(crate) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 pub struct StoreBuilder {
     path: PathBuf,
     must_exist: bool,
+    max_size: Option<u64>,
     retention: Retention,
     clock: Clock,
 }
@@ -66,6 +67,14 @@ impl StoreBuilder {
         self
     }
 
+    /// Sets how large the file may grow, in bytes; beyond that the store refuses with [`crate::ErrorKind::StoreFull`], as on a
+    /// full disk, so that it does not fill a disk that others need. The log beside it may grow by some 16 MB more. Default no
+    /// limit.
+    pub fn max_size(mut self, bytes: u64) -> Self {
+        self.max_size = Some(bytes);
+        self
+    }
+
     /// Sets how long what is settled is kept.
     pub fn retention(mut self, retention: Retention) -> Self {
         self.retention = retention;
@@ -87,10 +96,10 @@ impl StoreBuilder {
         let path = std::path::absolute(&self.path).map_err(|error| {
             Error::invalid("path", format!("\"{}\" is not a path: {error}", self.path.display()))
         })?;
-        let must_exist = self.must_exist;
+        let settings = sqlite::Settings { must_exist: self.must_exist, max_size: self.max_size };
         let opening = path.clone();
         let writer = Writer::start(move || {
-            let backend = sqlite::open(&opening, must_exist)?;
+            let backend = sqlite::open(&opening, settings)?;
             Ok(Box::new(backend) as Box<dyn Backend>)
         })
         .await?;
@@ -153,6 +162,7 @@ impl Store {
         StoreBuilder {
             path: path.as_ref().to_owned(),
             must_exist: false,
+            max_size: None,
             retention: Retention::default(),
             clock: Arc::new(Timestamp::now),
         }

@@ -28,8 +28,8 @@ pub(crate) enum Durability {
 
 /// Something to do in a transaction, and somebody who waits for it.
 trait Work: Send {
-    /// Does it; false when what it did is to be undone.
-    fn run(&mut self, backend: &mut dyn Backend) -> bool;
+    /// Does it; an error says that what it did is to be undone.
+    fn run(&mut self, backend: &mut dyn Backend) -> Result<(), Error>;
     /// Tells whoever waits how it went, once the transaction is over.
     fn answer(self: Box<Self>, committed: Result<(), Error>);
 }
@@ -45,11 +45,12 @@ where
     T: Send,
     F: FnOnce(&mut dyn Backend) -> Result<T, Error> + Send,
 {
-    fn run(&mut self, backend: &mut dyn Backend) -> bool {
-        let result = self.work.take().map(|work| work(backend));
-        let stays = matches!(result, Some(Ok(_)));
-        self.result = result;
-        stays
+    fn run(&mut self, backend: &mut dyn Backend) -> Result<(), Error> {
+        let Some(work) = self.work.take() else { return Err(ended()) };
+        let result = work(backend);
+        let outcome = result.as_ref().map(|_| ()).map_err(Error::clone);
+        self.result = Some(result);
+        outcome
     }
 
     fn answer(self: Box<Self>, committed: Result<(), Error>) {
@@ -164,7 +165,11 @@ fn work_on(backend: &mut dyn Backend, group: &mut Vec<Job>) {
 /// Does one piece of work in a savepoint. An error is one of the transaction, not of the work.
 fn one(backend: &mut dyn Backend, work: &mut dyn Work) -> Result<(), Error> {
     backend.save_point()?;
-    if work.run(backend) { backend.keep() } else { backend.undo() }
+    match work.run(backend) {
+        Ok(()) => backend.keep(),
+        // After some failures, such as a full disk, the whole transaction is gone; then that failure is the others' too.
+        Err(error) => backend.undo().map_err(|_| error),
+    }
 }
 
 #[cfg(test)]

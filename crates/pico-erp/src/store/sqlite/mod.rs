@@ -33,10 +33,18 @@ pub(super) struct Sqlite {
     durability: Option<Durability>,
 }
 
+/// How to open a file.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Settings {
+    pub(super) must_exist: bool,
+    /// In bytes.
+    pub(super) max_size: Option<u64>,
+}
+
 /// Opens or makes the file, and brings it to the newest version.
-pub(super) fn open(path: &Path, must_exist: bool) -> Result<Sqlite, Error> {
+pub(super) fn open(path: &Path, settings: Settings) -> Result<Sqlite, Error> {
     let failure = Failure::new(path);
-    if must_exist && !path.exists() {
+    if settings.must_exist && !path.exists() {
         return Err(Error::invalid("path", format!("there is no store at {}", path.display())));
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -46,7 +54,7 @@ pub(super) fn open(path: &Path, must_exist: bool) -> Result<Sqlite, Error> {
     let connection =
         Connection::open_with_flags(path, flags).map_err(|error| failure.of("cannot be opened", error))?;
     let mut store = Sqlite { connection, failure, durability: None };
-    store.prepare().map_err(|error| store.failure.of("cannot be opened", error))?;
+    store.prepare(settings.max_size).map_err(|error| store.failure.of("cannot be opened", error))?;
     if store.connection.is_readonly("main").unwrap_or(false) {
         return Err(Error::new(
             ErrorKind::StoreReadOnly,
@@ -85,7 +93,7 @@ pub(super) fn set_aside(path: &Path, now: Timestamp) -> Result<PathBuf, Error> {
 }
 
 impl Sqlite {
-    fn prepare(&mut self) -> rusqlite::Result<()> {
+    fn prepare(&mut self, max_size: Option<u64>) -> rusqlite::Result<()> {
         let connection = &self.connection;
         connection.busy_timeout(BUSY)?;
         let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0))?;
@@ -102,6 +110,12 @@ impl Sqlite {
         connection.pragma_update(None, "journal_size_limit", WAL_LIMIT)?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         connection.set_prepared_statement_cache_capacity(64);
+        if let Some(bytes) = max_size {
+            let page: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+            let pages = i64::try_from(bytes).unwrap_or(i64::MAX) / page;
+            // Never below what the file has; then it does not grow.
+            connection.pragma_update(None, "max_page_count", pages.max(1))?;
+        }
         // Reads every page once; a damaged file is found here and not in the middle of the night.
         let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
         if found != "ok" {

@@ -8,7 +8,7 @@ const SECOND: i64 = 1_000_000;
 
 fn store() -> (tempfile::TempDir, Sqlite) {
     let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder.path().join("erp.pico"), false).unwrap();
+    let store = open(&folder.path().join("erp.pico"), Settings::default()).unwrap();
     (folder, store)
 }
 
@@ -84,7 +84,8 @@ fn what_was_acknowledged_is_never_handed_out_again_and_what_was_not_is() {
     let second = claimed(&mut store, 0).unwrap();
     store.settle(first, &Settlement::Ack, 0).unwrap();
     drop(store);
-    let mut store = open(&folder.path().join("erp.pico"), true).unwrap();
+    let mut store =
+        open(&folder.path().join("erp.pico"), Settings { must_exist: true, ..Settings::default() }).unwrap();
     assert_eq!(store.recover().unwrap(), 1);
     assert_eq!(claimed(&mut store, 0), Some(second));
     assert_eq!(store.receive(&report("A", 1, None), 0).unwrap(), Received::Known);
@@ -158,14 +159,14 @@ fn a_damaged_file_is_reported_and_left_as_it_is() {
     bytes[middle..middle + 8192].fill(0xA5);
     std::fs::write(&path, &bytes).unwrap();
     for _ in 0..2 {
-        let error = open(&path, false).err().unwrap();
+        let error = open(&path, Settings::default()).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::StoreDamaged, "{error}");
         assert!(error.to_string().contains("erp.pico"), "{error}");
         assert!(std::fs::read(&path).unwrap() == bytes, "the file was changed");
     }
     let aside = crate::Store::set_aside(&path).unwrap();
     assert!(std::fs::read(aside).unwrap() == bytes);
-    open(&path, false).unwrap();
+    open(&path, Settings::default()).unwrap();
 }
 
 #[test]
@@ -176,7 +177,7 @@ fn a_file_of_something_else_a_newer_store_and_no_store_are_told_apart() {
         .unwrap();
     let other = Connection::open(at("other")).unwrap();
     other.execute_batch("CREATE TABLE t (x)").unwrap();
-    drop(open(&at("newer"), false).unwrap());
+    drop(open(&at("newer"), Settings::default()).unwrap());
     Connection::open(at("newer")).unwrap().pragma_update(None, "user_version", 1000).unwrap();
     for (name, must_exist, kind) in [
         ("text", false, ErrorKind::StoreDamaged),
@@ -185,7 +186,7 @@ fn a_file_of_something_else_a_newer_store_and_no_store_are_told_apart() {
         ("missing", true, ErrorKind::InvalidArgument),
         ("no/such/folder", false, ErrorKind::Store),
     ] {
-        let error = open(&at(name), must_exist).err().unwrap();
+        let error = open(&at(name), Settings { must_exist, ..Settings::default() }).err().unwrap();
         assert_eq!(error.kind(), kind, "{name}: {error}");
     }
     assert!(!at("missing").exists());
