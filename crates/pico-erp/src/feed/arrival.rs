@@ -86,7 +86,7 @@ mod tests {
         for (text, named) in [
             ("[]", "invalid length"),
             (r#"{"externalOrderId":"E"}"#, "at"),
-            (r#"{"externalOrderId":"E","at":"yesterday"}"#, "yesterday"),
+            (r#"{"externalOrderId":"E","at":"yesterday"}"#, "year"),
             (r#"{"at":"2025-01-15T14:22:00Z"}"#, "externalOrderId"),
             (r#"{"externalOrderId":"","at":"2025-01-15T14:22:00Z"}"#, "externalOrderId"),
         ] {
