@@ -2,10 +2,11 @@
 //! judges a figure.
 
 use crate::Outcome;
+use crate::tools::python;
 use crate::tree::Tree;
 
 /// The measurements, by the name of their program.
-const MEASUREMENTS: &[&str] = &["thousand_streams"];
+const MEASUREMENTS: &[&str] = &["thousand_streams", "durable_webhooks"];
 
 /// Runs one measurement with its arguments, or all of them.
 pub(crate) fn run(tree: &Tree, words: &[&str]) -> Outcome {
@@ -18,7 +19,9 @@ pub(crate) fn run(tree: &Tree, words: &[&str]) -> Outcome {
 
 fn measure(tree: &Tree, name: &str, arguments: &[&str]) -> Outcome {
     println!("## {name}\n");
+    let interpreter = python::with_peers(tree)?;
     tree.cargo(["run", "--release", "--quiet", "--package", "pico-erp-benches", "--bin", name, "--"])
         .args(arguments)
+        .env("PICO_BENCH_PYTHON", interpreter)
         .run()
 }

@@ -13,6 +13,9 @@ use crate::tree::Tree;
 /// What builds and checks the Python binding. These run on Python 3.10 and later.
 const PACKAGES: [&str; 3] = ["maturin==1.16.0", "pytest==9.2.0", "mypy==2.4.1"];
 
+/// What the measurements compare with.
+const PEERS: [&str; 3] = ["fastapi==0.165.0", "uvicorn==0.54.0", "requests==2.34.2"];
+
 /// Names the environment's interpreter.
 pub(crate) const VARIABLE: &str = "PICO_TEST_PYTHON";
 
@@ -21,6 +24,13 @@ pub(super) fn tool(tree: &Tree) -> Outcome<Variables> {
     environment(tree)?;
     install(tree, "python", &PACKAGES)?;
     Ok(vec![(VARIABLE, interpreter(tree))])
+}
+
+/// The environment's interpreter, with what the measurements compare with.
+pub(crate) fn with_peers(tree: &Tree) -> Outcome<PathBuf> {
+    environment(tree)?;
+    install(tree, "peers", &PEERS)?;
+    Ok(interpreter(tree))
 }
 
 /// Where the environment's interpreter is.
