@@ -28,11 +28,13 @@
 #![forbid(unsafe_code)]
 
 mod backoff;
+mod catalogue;
 mod client;
 mod error;
 mod filter;
 mod graphql;
 mod json;
+mod list_stream;
 mod model;
 mod operations;
 mod orders;
@@ -44,6 +46,10 @@ mod webhooks;
 mod ws;
 
 pub use backoff::Backoff;
+pub use catalogue::{
+    Catalogue, CatalogueBuilder, CatalogueChanges, CatalogueEntry, CatalogueList, CatalogueStatus,
+    CatalogueStream,
+};
 pub use client::{
     ApiGeneration, Client, ClientBuilder, ENDPOINT_VARIABLE, Overflow, Proxy, RetryPolicy, SizeLimits,
     StreamPolicy, StreamTransport, TOKEN_VARIABLE, Token,
