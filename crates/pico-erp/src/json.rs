@@ -45,6 +45,11 @@ impl Json {
             .map_err(|error| Error::new(ErrorKind::Decode, format!("cannot be written as JSON: {error}")))
     }
 
+    /// A value that serde_json has read, and so has checked.
+    pub(crate) fn from_raw(raw: Box<RawValue>) -> Self {
+        Self { text: String::from(Box::<str>::from(raw)).into() }
+    }
+
     /// A value that lies inside this one, sharing its memory.
     pub(crate) fn piece(&self, inner: &RawValue) -> Self {
         Self { text: self.text.slice_ref(inner.get().as_bytes()) }

@@ -28,6 +28,7 @@
 #![forbid(unsafe_code)]
 
 mod backoff;
+mod catalogue;
 mod client;
 mod error;
 mod feed;
@@ -51,6 +52,10 @@ mod webhooks;
 mod ws;
 
 pub use backoff::Backoff;
+pub use catalogue::{
+    Catalogue, CatalogueBuilder, CatalogueChanges, CatalogueEntry, CatalogueList, CatalogueStatus,
+    CatalogueStream,
+};
 pub use client::{
     ApiGeneration, Client, ClientBuilder, ENDPOINT_VARIABLE, Overflow, Proxy, RetryPolicy, SizeLimits,
     StreamPolicy, StreamTransport, TOKEN_VARIABLE, Token,

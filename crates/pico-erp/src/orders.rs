@@ -61,7 +61,7 @@ impl OrderSave {
         self
     }
 
-    fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         check_operation_id(&self.operation_id)?;
         check_external_order_id(self.external_order_id.as_deref())?;
         check_order_index(self.order_index)?;

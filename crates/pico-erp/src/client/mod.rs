@@ -24,7 +24,8 @@ use crate::error::Error;
 use crate::graphql::document::OperationKind;
 use crate::graphql::{Reply, Request};
 use crate::ws::connection::Hub;
-pub(crate) use transport::{StreamResponse, Transport};
+pub(crate) use answer::reply_of;
+pub(crate) use transport::{ReplyStream, StreamResponse, Transport};
 pub(crate) use web_socket::{Socket, socket_error};
 
 /// A Pico, as this program sees it: endpoint, token and settings.

@@ -63,6 +63,39 @@ impl StreamResponse {
     }
 }
 
+/// The open answer to a call: a status that says success, and a body still to come. Its size is not limited.
+pub(crate) struct ReplyStream {
+    response: reqwest::Response,
+    idle_timeout: Duration,
+    received: u64,
+}
+
+impl ReplyStream {
+    /// The status and the headers.
+    pub(crate) fn head(&self) -> (StatusCode, HeaderMap) {
+        (self.response.status(), self.response.headers().clone())
+    }
+
+    /// The next bytes as they arrive, or `None` at the end. Loses nothing when it is dropped while it waits.
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+        let chunk = timeout(self.idle_timeout, self.response.chunk()).await.map_err(|_| {
+            let message = format!(
+                "nothing came for {:?} after {} bytes of the reply",
+                self.idle_timeout, self.received
+            );
+            Error::new(ErrorKind::Timeout, message)
+        })?;
+        let chunk = chunk.map_err(|error| broken(self.received, &error))?;
+        self.received += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        Ok(chunk)
+    }
+}
+
+fn broken(received: u64, error: &reqwest::Error) -> Error {
+    Error::new(ErrorKind::ConnectionLost, format!("the connection broke after {received} bytes of the reply"))
+        .with_source(innermost(error))
+}
+
 impl Transport {
     pub(crate) fn new(builder: ClientBuilder) -> Result<Self, Error> {
         let url = builder.endpoint_url()?;
@@ -203,6 +236,26 @@ impl Transport {
         }))
     }
 
+    /// Sends `request` once, and gives the reply as it arrives. Where [`Transport::call`] limits the time of the whole
+    /// and its size, this limits the silence between two pieces, and leaves the size to the caller.
+    pub(crate) async fn open_reply(&self, request: &Request) -> Result<ReplyStream, Error> {
+        let body = Bytes::from(request.to_body()?);
+        let late = |_| Error::new(ErrorKind::Timeout, format!("no reply within {:?}", self.request_timeout));
+        let response =
+            timeout(self.request_timeout, self.post(body, REPLY_TYPES, None)).await.map_err(late)??;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(ReplyStream { response, idle_timeout: self.request_timeout, received: 0 });
+        }
+        let headers = response.headers().clone();
+        let body = timeout(self.request_timeout, self.read(response)).await.map_err(late)??;
+        let reply = reply_of(status, &headers, body)?;
+        Err(reply.error().unwrap_or_else(|| {
+            Error::new(ErrorKind::HttpStatus, format!("the server answered HTTP {}", status.as_u16()))
+                .with_http_status(status.as_u16())
+        }))
+    }
+
     async fn post(
         &self,
         body: Bytes,
@@ -241,10 +294,7 @@ impl Transport {
         }
         let mut whole = BytesMut::new();
         loop {
-            let chunk = response.chunk().await.map_err(|error| {
-                let message = format!("the connection broke after {} bytes of the reply", whole.len());
-                Error::new(ErrorKind::ConnectionLost, message).with_source(innermost(&error))
-            })?;
+            let chunk = response.chunk().await.map_err(|error| broken(whole.len() as u64, &error))?;
             match chunk {
                 None => return Ok(whole.freeze()),
                 Some(chunk) if whole.len() + chunk.len() > limit => return Err(too_large()),

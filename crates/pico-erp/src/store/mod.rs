@@ -7,6 +7,7 @@
 
 pub(crate) mod backend;
 pub(crate) mod inbox_table;
+pub(crate) mod operation_table;
 mod role;
 mod sqlite;
 mod writer;
@@ -173,11 +174,12 @@ impl Store {
     /// orders that were not sent are only in the file that was set aside.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::StoreInUse`] while a feed or an outbox runs on it; [`crate::ErrorKind::Store`] when
+    /// [`crate::ErrorKind::StoreInUse`] while a feed, an outbox or a catalogue runs on it; [`crate::ErrorKind::Store`] when
     /// the file system refuses.
     pub fn set_aside(path: impl AsRef<Path>) -> Result<PathBuf, Error> {
         let _feed = RoleLock::take(path.as_ref(), Role::Feed)?;
         let _outbox = RoleLock::take(path.as_ref(), Role::Outbox)?;
+        let _catalogue = RoleLock::take(path.as_ref(), Role::Catalogue)?;
         sqlite::set_aside(path.as_ref(), Timestamp::now())
     }
 

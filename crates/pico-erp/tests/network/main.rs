@@ -1,6 +1,7 @@
 //! The core over real sockets: against a server that says exactly what a test tells it to, and against the sandbox.
 
 mod calls;
+mod catalogue;
 #[cfg(unix)]
 mod delivery;
 mod event_streams;

@@ -5,6 +5,7 @@
 
 mod failure;
 mod inbox;
+mod operations;
 mod schema;
 
 use std::path::{Path, PathBuf};
