@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn a_list_marks_what_it_does_not_have_and_an_event_meanwhile_counts_as_had() {
         let folder = tempfile::tempdir().unwrap();
-        let mut store = open(&folder.path().join("erp.pico"), false).unwrap();
+        let mut store = open(&folder.path().join("erp.pico"), super::super::Settings::default()).unwrap();
         for id in ["a", "b", "c", "d"] {
             store.put_operation(&row(id, 5, "old"), Origin::Event, false).unwrap();
         }
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn codes_follow_the_operation_and_the_view_can_be_read() {
         let folder = tempfile::tempdir().unwrap();
-        let mut store = open(&folder.path().join("erp.pico"), false).unwrap();
+        let mut store = open(&folder.path().join("erp.pico"), super::super::Settings::default()).unwrap();
         store.put_operation(&row("a", 5, "one"), Origin::Event, false).unwrap();
         assert_eq!(store.operations_by_code("Q").unwrap().len(), 1);
         let line: String = store
