@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use pico_erp::{InboxState, StreamTransport};
 
 /// Connects an ERP to a Pico MES: operations, orders, completions, webhooks.
 #[derive(Debug, Parser)]
@@ -56,6 +57,12 @@ pub(crate) enum Command {
     /// Webhook registrations
     #[command(subcommand)]
     Webhooks(Webhooks),
+    /// The completions in a store
+    #[command(subcommand)]
+    Inbox(InboxCommand),
+    /// A store's file
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Print events as they happen, a line of JSON each, until Ctrl-C
     Stream(Stream),
     /// Send any GraphQL query or mutation and print the reply
@@ -152,12 +159,166 @@ pub(crate) enum Completions {
         #[arg(long, value_name = "EXT")]
         order: Option<String>,
     },
+    /// Print each as it happens, and those that were missed, a line of JSON each, until Ctrl-C
+    ///
+    /// What was printed, or what --exec took, is remembered in the store and never comes again; what was not comes with the
+    /// next start, however this one ended.
+    Follow(Follow),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Follow {
+    #[command(flatten)]
+    pub(crate) consume: Consume,
+    /// Which way the events travel
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) transport: TransportName,
+}
+
+/// What becomes of completions.
+#[derive(Debug, Args)]
+pub(crate) struct Consume {
+    /// The file that remembers what was handed out; it is made when there is none
+    #[arg(long, env = "PICO_STORE", value_name = "FILE")]
+    pub(crate) store: PathBuf,
+    /// With a new store: which of the completions that Pico lists already to hand out: beginning (all), now (none), or those
+    /// since a time
+    #[arg(long, default_value = "beginning", value_name = "WHEN")]
+    pub(crate) start: String,
+    /// Stop after this many
+    #[arg(long, value_name = "N")]
+    pub(crate) count: Option<u64>,
+    /// Print what happens to the connection to the standard error
+    #[arg(long)]
+    pub(crate) notices: bool,
+    /// Instead of printing, start this program for each, with the JSON on its standard input. It ends with 0 when the
+    /// completion is booked, with 65 when it never can be (a dead letter), with anything else to get it again later
+    #[arg(long, num_args = 1.., allow_hyphen_values = true, value_names = ["PROGRAM", "ARGUMENT"])]
+    pub(crate) exec: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Receive {
+    #[command(flatten)]
+    pub(crate) consume: Consume,
+    /// Where to listen
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    pub(crate) listen: String,
+    /// The path that Pico posts to
+    #[arg(long, default_value = "/pico", value_name = "PATH")]
+    pub(crate) path: String,
+    /// Let in only posts with this header
+    #[arg(long, env = "PICO_WEBHOOK_SECRET", hide_env_values = true, value_name = "NAME: VALUE")]
+    pub(crate) secret: Option<String>,
+    /// Serve HTTPS with this certificate chain (PEM)
+    #[arg(long, requires = "tls_key", value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its private key (PEM)
+    #[arg(long, requires = "tls_cert", value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Register the webhook with Pico under this public URL, and keep it registered
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// The id to register it under
+    #[arg(long, default_value = "pico-erp", value_name = "ID")]
+    pub(crate) id: String,
+    /// Hold a live stream as well; a completion that comes both ways is handed out once
+    #[arg(long)]
+    pub(crate) live: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum InboxStateName {
+    /// Waits to be handed out
+    Ready,
+    /// Is with the consumer
+    HandedOut,
+    /// Waits to be handed out again
+    Waiting,
+    /// Was acknowledged
+    Acked,
+    /// Rejected, unreadable, or tried too often
+    Dead,
+    /// Never handed out: older than the feed, or dropped
+    Skipped,
+}
+
+impl From<InboxStateName> for InboxState {
+    fn from(name: InboxStateName) -> Self {
+        match name {
+            InboxStateName::Ready => Self::Ready,
+            InboxStateName::HandedOut => Self::HandedOut,
+            InboxStateName::Waiting => Self::Waiting,
+            InboxStateName::Acked => Self::Acked,
+            InboxStateName::Dead => Self::Dead,
+            InboxStateName::Skipped => Self::Skipped,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum InboxCommand {
+    /// List them
+    List {
+        /// The store's file
+        #[arg(long, env = "PICO_STORE", value_name = "FILE")]
+        store: PathBuf,
+        /// Only those in this state
+        #[arg(long, value_enum)]
+        state: Option<InboxStateName>,
+        /// No more than this many
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
+    },
+    /// Show one with all that is known of it, as JSON
+    Show {
+        /// The store's file
+        #[arg(long, env = "PICO_STORE", value_name = "FILE")]
+        store: PathBuf,
+        /// Its number in the inbox
+        id: i64,
+    },
+    /// Hand out again what is dead or was acknowledged
+    #[command(group = ArgGroup::new("which").required(true))]
+    Replay {
+        /// The store's file
+        #[arg(long, env = "PICO_STORE", value_name = "FILE")]
+        store: PathBuf,
+        /// The one with this number
+        #[arg(group = "which")]
+        id: Option<i64>,
+        /// All dead letters
+        #[arg(long, group = "which")]
+        dead: bool,
+    },
+    /// Give a dead letter up for good
+    Drop {
+        /// The store's file
+        #[arg(long, env = "PICO_STORE", value_name = "FILE")]
+        store: PathBuf,
+        /// Its number in the inbox
+        id: i64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Move a damaged store out of the way, to go on with a new one
+    SetAside {
+        /// The store's file
+        #[arg(long, env = "PICO_STORE", value_name = "FILE")]
+        store: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Webhooks {
     /// List them
     List,
+    /// Be the other end: take Pico's posts in, and print each completion as `completions follow` does
+    ///
+    /// A post is answered when it is on disk. What Pico could not post is found by the catch-up query.
+    Receive(Receive),
     /// Have Pico post events to a URL
     Subscribe {
         /// Your id for it
@@ -170,8 +331,8 @@ pub(crate) enum Webhooks {
         #[arg(long, value_name = "FRAGMENT")]
         fragment: Option<String>,
         /// A header that Pico sends with each post, such as a secret; may be given again
-        #[arg(long, value_name = "NAME: VALUE", action = ArgAction::Append)]
-        header: Vec<String>,
+        #[arg(long = "header", value_name = "NAME: VALUE", action = ArgAction::Append)]
+        headers: Vec<String>,
     },
     /// Remove one
     Unsubscribe {
@@ -203,6 +364,17 @@ pub(crate) enum TransportName {
     Websocket,
     /// Ask for the list every 30 seconds and print what is new
     Poll,
+}
+
+impl From<TransportName> for StreamTransport {
+    fn from(name: TransportName) -> Self {
+        match name {
+            TransportName::Auto => Self::Auto,
+            TransportName::Sse => Self::Sse,
+            TransportName::Websocket => Self::WebSocket,
+            TransportName::Poll => Self::Poll,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -8,14 +8,9 @@ use pico_erp::{
     OrderSave, Proxy, Request, Token, Units, WebhookSubscribe,
 };
 
-use crate::args::{Completions, Connection, Operations, Orders, Query, Webhooks};
+use crate::args::{Connection, Operations, Orders, Query, Webhooks};
 use crate::exit::Failure;
 use crate::output::{cell, json_line, line, list, time, value};
-
-/// What a webhook posts when no fragment is given.
-pub(crate) const COMPLETION_FRAGMENT: &str = "fragment OrderComplete on OperationOrderComplete { \
-     externalOrderId operation { id externalId name } orderIndex at \
-     operationSummary { startedAt consumedSerials { id externalId value } } endState { producedSerial } }";
 
 /// The client that the connection's arguments describe.
 pub(crate) fn client(connection: &Connection) -> Result<Client, Failure> {
@@ -65,6 +60,15 @@ fn text_or_file(flag: &str, text: &str) -> Result<String, Failure> {
         Some(file) => std::fs::read_to_string(file).map_err(unreadable),
         None => Ok(text.to_owned()),
     }
+}
+
+/// The name and the value of a header that was given as `NAME: VALUE`.
+pub(crate) fn header(entry: &str) -> Result<(&str, &str), Failure> {
+    // The entry itself stays out of the message: it is most often a secret.
+    let (name, value) = entry
+        .split_once(':')
+        .ok_or_else(|| Failure::usage("a header is given as NAME: VALUE, with a colon between"))?;
+    Ok((name.trim(), value.trim()))
 }
 
 pub(crate) async fn operations(connection: &Connection, command: Operations) -> Result<(), Failure> {
@@ -138,8 +142,11 @@ async fn save_and_wait(
     line(&format!("completed {} {}", done.external_order_id, done.produced_serial().unwrap_or("-")))
 }
 
-pub(crate) async fn completions(connection: &Connection, command: Completions) -> Result<(), Failure> {
-    let Completions::List { operation, order } = command;
+pub(crate) async fn completions(
+    connection: &Connection,
+    operation: Option<String>,
+    order: Option<String>,
+) -> Result<(), Failure> {
     let mut filter = OrderCompleteFilter::all();
     (filter.operation_id, filter.external_order_id) = (operation, order);
     let found = client(connection)?.order_completes(&filter).await?;
@@ -179,18 +186,14 @@ pub(crate) async fn webhooks(connection: &Connection, command: Webhooks) -> Resu
                 ]
             })
         }
-        Webhooks::Subscribe { id, url, fragment, header } => {
-            let fragment = match &fragment {
-                Some(text) => text_or_file("--fragment", text)?,
-                None => COMPLETION_FRAGMENT.to_owned(),
+        Webhooks::Subscribe { id, url, fragment, headers } => {
+            let mut webhook = match &fragment {
+                Some(text) => WebhookSubscribe::new(id, text_or_file("--fragment", text)?, url),
+                None => WebhookSubscribe::order_completes(id, url),
             };
-            let mut webhook = WebhookSubscribe::new(id, fragment, url);
-            for entry in &header {
-                // The entry itself stays out of the message: it is most often a secret.
-                let (name, text) = entry
-                    .split_once(':')
-                    .ok_or_else(|| Failure::usage("--header: give NAME: VALUE, with a colon between"))?;
-                webhook = webhook.header(name.trim(), text.trim());
+            for entry in &headers {
+                let (name, text) = header(entry)?;
+                webhook = webhook.header(name, text);
             }
             let registered = client(connection)?.webhook_subscribe(&webhook).await?;
             if connection.json {
@@ -198,6 +201,7 @@ pub(crate) async fn webhooks(connection: &Connection, command: Webhooks) -> Resu
             }
             line(&format!("{} registered", webhook.subscription_id))
         }
+        Webhooks::Receive(receive) => crate::follow::receive(connection, receive).await,
         Webhooks::Unsubscribe { id } => {
             let outcome = client(connection)?.webhook_unsubscribe(&id).await?;
             if !outcome.success {

@@ -2,27 +2,28 @@
 //!
 //! It uses the library as any program would: over HTTP, with a token, through the public API.
 
-mod receiver;
-
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use pico_erp::{
-    Client, Model, OperationFilter, OrderComplete, OrderCompleteFilter, OrderSave, Proxy, Token,
-    WebhookSubscribe,
+    Client, Feed, OperationFilter, OrderComplete, OrderSave, Proxy, Store, Token, WebhookSubscribe,
 };
 use pico_erp_sandbox::{CompletionSpec, Config, Sandbox};
 use tokio::time::timeout;
 
-use crate::calls::COMPLETION_FRAGMENT;
 use crate::exit::Failure;
 use crate::output::{cell, line, table, value};
-use receiver::Receiver;
 
 const TOKEN: &str = "demo-token";
 const OPERATION: &str = "op-abc-123";
 const ORDER: &str = "ERP-ORDER-123";
+const MISSED: &str = "ERP-ORDER-124";
 const WEBHOOK: &str = "erp-order-completions";
+/// The header that Pico is asked to send, and that posts are known by.
+const SECRET_HEADER: &str = "x-api-key";
+const SECRET: &str = "demo-secret";
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// Everything here happens on this machine; what takes longer has gone wrong.
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -69,14 +70,16 @@ pub(crate) async fn run(json: bool) -> Result<(), Failure> {
         table(&["id", "part number", "name"], rows)?;
     }
 
-    tell.step(3, "Register a webhook, and open the stream of completions over Server-Sent Events")?;
-    let mut receiver = Receiver::start().await?;
-    let webhook = WebhookSubscribe::new(WEBHOOK, COMPLETION_FRAGMENT, receiver.url())
-        .header(receiver::SECRET_HEADER, receiver.secret());
-    client.webhook_subscribe(&webhook).await?;
-    tell.good(&format!("webhook {WEBHOOK} posts to {}", receiver.url()))?;
-    let stream = client.order_completes_stream(&OrderCompleteFilter::all())?;
-    within("the stream to open", stream.opened()).await??;
+    tell.step(3, "Take completions in, by Server-Sent Events and by webhook, into one durable inbox")?;
+    let folder = Folder::new()?;
+    let store = Store::open(folder.0.join("erp.pico")).await?;
+    let feed = Feed::builder(&client, &store).start().await?;
+    let receiver = feed.receiver().secret_header(SECRET_HEADER, SECRET).start().await?;
+    let url = format!("http://{}{}", receiver.local_addr(), receiver.url_path());
+    let webhook = WebhookSubscribe::order_completes(WEBHOOK, &url).header(SECRET_HEADER, SECRET);
+    client.ensure_webhook(&webhook, None).await?;
+    tell.good(&format!("webhook {WEBHOOK} posts to {url}"))?;
+    within("the stream to open", feed.opened()).await??;
     tell.good("stream open")?;
 
     tell.step(4, "Save an order")?;
@@ -90,32 +93,74 @@ pub(crate) async fn run(json: bool) -> Result<(), Failure> {
         .consumed("attr-serial-2", "SN-20250115-042");
     sandbox.complete(built)?;
 
-    tell.step(6, "What arrived")?;
-    let streamed = within("the event on the stream", stream.next())
-        .await?
-        .ok_or_else(|| Failure::other("the stream ended without an event"))??;
-    tell.good(&format!("by stream:  {}", summary(&streamed)))?;
-    tell.detail(streamed.raw().as_str())?;
-    let posted = within("the webhook's post", receiver.next()).await?;
-    let posted = OrderComplete::from_json(pico_erp::Json::new(posted)?)?;
-    tell.good(&format!("by webhook: {}", summary(&posted)))?;
-    tell.detail(posted.raw().as_str())?;
+    tell.step(6, "It comes by stream and by webhook, and is handed out once")?;
+    let first = book(&tell, &feed).await?;
+    within("the webhook's post", async {
+        while receiver.counts().accepted == 0 {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    })
+    .await?;
+    let heard = feed.status().await?.watermarks;
+    let by: Vec<&str> = heard.iter().map(|mark| mark.source.name()).collect();
+    tell.detail(&format!("reported by {}", by.join(" and ")))?;
 
+    tell.step(7, "The ERP goes down; meanwhile another order is completed, which Pico tells nobody again")?;
+    feed.close(DEADLINE).await;
+    receiver.close(DEADLINE).await?;
     client.webhook_unsubscribe(WEBHOOK).await?;
-    stream.close();
+    client.save_order(&OrderSave::new(OPERATION, MISSED)).await?;
+    sandbox.complete(CompletionSpec::new(MISSED))?;
+    tell.good(&format!("{MISSED} is built while nobody listens"))?;
+
+    tell.step(8, "The ERP is back: what it missed is caught up, what it had booked does not come again")?;
+    let feed = Feed::builder(&client, &store).start().await?;
+    let missed = book(&tell, &feed).await?;
+    feed.close(DEADLINE).await;
+    let inbox = store.inbox().counts().await?;
+    store.close().await;
     sandbox.shutdown().await;
-    if summary(&streamed) != summary(&posted) {
-        return Err(Failure::other("the stream and the webhook do not tell the same"));
+    if (first.as_str(), missed.as_str(), inbox.acked) != (ORDER, MISSED, 2) {
+        return Err(Failure::other(format!("booked {first} and {missed}, the inbox says {inbox:?}")));
     }
     if json {
         return value(&serde_json::json!({
             "operations": operations.len(),
             "saved": saved.message(),
-            "stream": streamed.raw().decode::<serde_json::Value>()?,
-            "webhook": posted.raw().decode::<serde_json::Value>()?,
+            "booked": [first, missed],
         }));
     }
-    tell.say("\nThe order went out and its completion came back, twice over. That is the whole job.")
+    tell.say("\nThe order went out, and both completions were booked, each once. That is the whole job.")
+}
+
+/// Takes the next completion out of the feed, acknowledges it, and gives its order.
+async fn book(tell: &Narrator, feed: &Feed) -> Result<String, Failure> {
+    let delivery = within("a completion", feed.next()).await?;
+    let delivery = delivery.ok_or_else(|| Failure::other("the feed ended without a completion"))??;
+    let done = delivery.completion();
+    let order = done.external_order_id.clone();
+    tell.good(&format!("{}, by {}", summary(done), delivery.source()))?;
+    tell.detail(delivery.raw().as_str())?;
+    delivery.ack().await?;
+    Ok(order)
+}
+
+/// A folder for the store, removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Result<Self, Failure> {
+        let folder = std::env::temp_dir().join(format!("pico-erp-demo-{}", std::process::id()));
+        std::fs::create_dir_all(&folder)?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What is left over lies where the system looks after it.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 async fn within<T>(what: &str, future: impl Future<Output = T>) -> Result<T, Failure> {

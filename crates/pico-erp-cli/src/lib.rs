@@ -10,6 +10,8 @@ mod args;
 mod calls;
 mod demo;
 mod exit;
+mod follow;
+mod inbox;
 mod output;
 mod sandbox;
 mod stream;
@@ -19,7 +21,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Arguments, Command};
+use args::{Arguments, Command, Completions};
 use exit::Failure;
 
 /// Runs the command with `arguments`, the program's name first, and returns its exit code.
@@ -64,8 +66,13 @@ async fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Demo => demo::run(connection.json).await,
         Command::Operations(command) => calls::operations(connection, command).await,
         Command::Orders(command) => calls::orders(connection, command).await,
-        Command::Completions(command) => calls::completions(connection, command).await,
+        Command::Completions(Completions::Follow(command)) => follow::follow(connection, command).await,
+        Command::Completions(Completions::List { operation, order }) => {
+            calls::completions(connection, operation, order).await
+        }
         Command::Webhooks(command) => calls::webhooks(connection, command).await,
+        Command::Inbox(command) => inbox::run(command, connection.json).await,
+        Command::Store(command) => inbox::store(command, connection.json),
         Command::Query(query) => calls::query(connection, query).await,
         Command::Stream(stream) => stream::run(connection, stream).await,
     }

@@ -2,21 +2,16 @@
 
 use pico_erp::{
     Json, Model, Notification, OperationFilter, OrderCompleteFilter, StreamPolicy, StreamState,
-    StreamTransport, SubOperationFilter, Subscription,
+    SubOperationFilter, Subscription,
 };
 
-use crate::args::{Connection, Stream, StreamName, TransportName};
+use crate::args::{Connection, Stream, StreamName};
 use crate::calls::builder;
 use crate::exit::{Failure, error_json};
 use crate::output::json_line;
 
 pub(crate) async fn run(connection: &Connection, stream: Stream) -> Result<(), Failure> {
-    let transport = match stream.transport {
-        TransportName::Auto => StreamTransport::Auto,
-        TransportName::Sse => StreamTransport::Sse,
-        TransportName::Websocket => StreamTransport::WebSocket,
-        TransportName::Poll => StreamTransport::Poll,
-    };
+    let transport = stream.transport.into();
     let policy = StreamPolicy { transport, ..StreamPolicy::default() };
     let client = builder(connection)?.stream(policy).build()?;
     let filtered = |name: &str| match &stream.operation {

@@ -273,8 +273,10 @@ async fn the_demo_does_the_whole_job() {
     assert!(output.status.success(), "{text}");
     for line in [
         "ERP-ORDER-123 created",
-        "by stream:  ERP-ORDER-123 unit 0 is ASSY-20250115-007",
-        "by webhook: ERP-ORDER-123",
+        "ERP-ORDER-123 unit 0 is ASSY-20250115-007",
+        "reported by sse and webhook",
+        "ERP-ORDER-124 is built while nobody listens",
+        "by catch_up",
     ] {
         assert!(text.contains(line), "{line}: {text}");
     }

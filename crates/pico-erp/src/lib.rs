@@ -36,6 +36,7 @@ mod filter;
 mod graphql;
 mod inbox;
 mod json;
+mod json_forms;
 mod list_stream;
 mod model;
 mod operations;

@@ -1,0 +1,103 @@
+//! `pico-erp inbox` and `pico-erp store`: looking into a store, and mending it. Works while a feed runs on it.
+
+use pico_erp::{InboxEntry, InboxState, Store};
+
+use crate::args::{InboxCommand, StoreCommand};
+use crate::exit::Failure;
+use crate::output::{cell, line, table, time, value};
+
+/// How many are read from the store at once.
+const PAGE: usize = 500;
+
+pub(crate) async fn run(command: InboxCommand, json: bool) -> Result<(), Failure> {
+    match command {
+        InboxCommand::List { store, state, limit } => {
+            list(&open(&store).await?, state.map(Into::into), limit, json).await
+        }
+        InboxCommand::Show { store, id } => {
+            let entry = open(&store).await?.inbox().entry(id).await?;
+            let entry = entry.ok_or_else(|| Failure::other(format!("there is no completion {id}")))?;
+            value(&entry.to_json().decode()?)
+        }
+        InboxCommand::Replay { store, id, dead: _ } => {
+            let inbox = open(&store).await?.inbox();
+            let replayed = match id {
+                Some(id) => inbox.replay(id).await.map(|()| 1)?,
+                None => inbox.replay_dead().await?,
+            };
+            if json {
+                return value(&serde_json::json!({ "replayed": replayed }));
+            }
+            line(&format!("{replayed} to be handed out again"))
+        }
+        InboxCommand::Drop { store, id } => {
+            open(&store).await?.inbox().drop_dead(id).await?;
+            if json {
+                return value(&serde_json::json!({ "dropped": id }));
+            }
+            line(&format!("{id} dropped"))
+        }
+    }
+}
+
+pub(crate) fn store(command: StoreCommand, json: bool) -> Result<(), Failure> {
+    let StoreCommand::SetAside { store } = command;
+    let moved = Store::set_aside(&store)?;
+    if json {
+        return value(&serde_json::json!({ "path": moved.display().to_string() }));
+    }
+    line(&format!("moved to {}", moved.display()))
+}
+
+/// A store that is there; looking into one makes none.
+pub(crate) async fn open(path: &std::path::Path) -> Result<Store, Failure> {
+    Ok(Store::builder(path).must_exist().open().await?)
+}
+
+async fn list(
+    store: &Store,
+    state: Option<InboxState>,
+    limit: Option<usize>,
+    json: bool,
+) -> Result<(), Failure> {
+    let inbox = store.inbox();
+    let (mut entries, mut after) = (Vec::new(), 0);
+    loop {
+        let wanted = limit.map_or(PAGE, |limit| (limit - entries.len()).min(PAGE));
+        let page = inbox.entries(state, after, wanted).await?;
+        let Some(last) = page.last() else { break };
+        after = last.id;
+        if json {
+            // As they come, so that a large inbox is never held in memory.
+            page.iter().try_for_each(|entry| value(&entry.to_json().decode()?))?;
+            entries.extend(std::iter::repeat_n((), page.len()).map(|()| None));
+        } else {
+            entries.extend(page.into_iter().map(Some));
+        }
+        if limit.is_some_and(|limit| entries.len() >= limit) {
+            break;
+        }
+    }
+    if json {
+        return Ok(());
+    }
+    let header =
+        ["id", "order", "unit", "operation", "completed", "serial", "state", "tries", "by", "reason"];
+    table(&header, entries.iter().flatten().map(row))?;
+    line(&format!("{} in all", entries.len()))
+}
+
+fn row(entry: &InboxEntry) -> Vec<String> {
+    vec![
+        entry.id.to_string(),
+        entry.external_order_id.clone(),
+        entry.order_index.to_string(),
+        cell(entry.operation_id.as_deref()),
+        time(entry.at),
+        cell(entry.produced_serial.as_deref()),
+        entry.state.name().to_owned(),
+        entry.attempts.to_string(),
+        entry.source.name().to_owned(),
+        cell(entry.reason.as_deref()),
+    ]
+}
