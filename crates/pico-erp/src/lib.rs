@@ -32,10 +32,12 @@ mod client;
 mod error;
 mod filter;
 mod graphql;
+mod import;
 mod json;
 mod model;
 mod operations;
 mod orders;
+mod outbox;
 pub mod runtime;
 mod sse;
 mod store;
@@ -51,13 +53,20 @@ pub use client::{
 pub use error::{Error, ErrorKind};
 pub use filter::{Filter, NoteFilter, OperationFilter, OrderCompleteFilter, SubOperationFilter};
 pub use graphql::{GraphqlError, Reply, Request};
+pub use import::{
+    ImportCounts, ImportFormat, ImportOptions, ImportProgress, ImportReader, ImportReport, ImportResult,
+    ImportedOperation, ImportedOrder, OnProgress, PartRevision, RefusedLine, ResolvePart,
+    write_import_results,
+};
 pub use json::Json;
 pub use model::{
     Attribute, Model, NoteEvent, Operation, OperationSummary, OrderComplete, OrderedOperation, State,
     SubOperation, Webhook,
 };
 pub use orders::{OrderCancel, OrderSave, OrderSaved, Units};
+pub use outbox::{OnSettled, Outbox, OutboxSender, OutboxSenderBuilder, OutboxStatus, Queued, Requested};
 pub use store::inbox_table::{InboxCounts, InboxEntry, InboxState, Source, Watermark};
+pub use store::outbox_table::{OrderKind, OutboxCounts, OutboxEntry, OutboxFailure, OutboxState};
 pub use store::{Retention, Store, StoreBuilder};
 pub use subscription::{Notification, StreamState, Subscription};
 pub use webhooks::{WebhookSubscribe, WebhookUnsubscribed};

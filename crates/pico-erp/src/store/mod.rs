@@ -7,6 +7,7 @@
 
 pub(crate) mod backend;
 pub(crate) mod inbox_table;
+pub(crate) mod outbox_table;
 mod role;
 mod sqlite;
 mod writer;

@@ -5,6 +5,7 @@ mod calls;
 mod delivery;
 mod event_streams;
 mod failures;
+mod outbox;
 mod proxies;
 mod scripted;
 mod streams;

@@ -5,6 +5,7 @@
 
 mod failure;
 mod inbox;
+mod outbox;
 mod schema;
 
 use std::path::{Path, PathBuf};
@@ -183,3 +184,7 @@ impl Backend for Sqlite {
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "outbox_tests.rs"]
+mod outbox_tests;
