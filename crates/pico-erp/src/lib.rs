@@ -34,6 +34,7 @@ mod error;
 mod feed;
 mod filter;
 mod graphql;
+mod import;
 mod inbox;
 mod json;
 mod json_forms;
@@ -41,6 +42,7 @@ mod list_stream;
 mod model;
 mod operations;
 mod orders;
+mod outbox;
 mod receiver;
 mod redaction;
 pub mod runtime;
@@ -67,6 +69,11 @@ pub use feed::{
 };
 pub use filter::{Filter, NoteFilter, OperationFilter, OrderCompleteFilter, SubOperationFilter};
 pub use graphql::{GraphqlError, Reply, Request};
+pub use import::{
+    ImportCounts, ImportFormat, ImportOptions, ImportProgress, ImportReader, ImportReport, ImportResult,
+    ImportedOperation, ImportedOrder, OnProgress, PartRevision, RefusedLine, ResolvePart,
+    write_import_results,
+};
 pub use inbox::Inbox;
 pub use json::Json;
 pub use model::{
@@ -74,8 +81,10 @@ pub use model::{
     SubOperation, Webhook,
 };
 pub use orders::{OrderCancel, OrderSave, OrderSaved, Units};
+pub use outbox::{OnSettled, Outbox, OutboxSender, OutboxSenderBuilder, OutboxStatus, Queued, Requested};
 pub use receiver::{ReceiverCounts, WebhookReceiver, WebhookReceiverBuilder};
 pub use store::inbox_table::{InboxCounts, InboxEntry, InboxState, Source, Watermark};
+pub use store::outbox_table::{OrderKind, OutboxCounts, OutboxEntry, OutboxFailure, OutboxState};
 pub use store::{Retention, Store, StoreBuilder};
 pub use subscription::{Notification, StreamState, Subscription};
 pub use webhook_keeper::{KeeperNotice, KeeperPolicy, RegistrationCause, WebhookKeeper};

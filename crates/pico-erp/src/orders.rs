@@ -119,7 +119,7 @@ pub struct OrderCancel {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct CancelInput<'a> {
+pub(crate) struct CancelInput<'a> {
     operation_id: &'a str,
     external_order_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -135,7 +135,7 @@ impl OrderCancel {
         Self { operation_id: operation_id.into(), external_order_id: external_order_id.into(), units }
     }
 
-    fn input(&self) -> Result<CancelInput<'_>, Error> {
+    pub(crate) fn input(&self) -> Result<CancelInput<'_>, Error> {
         check_operation_id(&self.operation_id)?;
         check_external_order_id(Some(&self.external_order_id))?;
         // Pico's page on the input asks never to leave both out, because index 0 must be told from "all".

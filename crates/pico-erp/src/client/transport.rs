@@ -164,15 +164,12 @@ impl Transport {
         let body = Bytes::from(request.to_body()?);
         let mut attempt = 1;
         loop {
-            let error = match timeout(self.request_timeout, self.attempt(body.clone())).await {
-                Ok(Ok(reply)) => match reply.error() {
+            let error = match self.try_once(body.clone()).await {
+                Ok(reply) => match reply.error() {
                     Some(error) if error.kind() == ErrorKind::Unauthorized => return Err(error),
                     _ => return Ok(reply),
                 },
-                Ok(Err(error)) => error,
-                Err(_) => {
-                    Error::new(ErrorKind::Timeout, format!("no reply within {:?}", self.request_timeout))
-                }
+                Err(error) => error,
             };
             let safe = repeatable || error.never_sent();
             if !(safe && error.is_retryable() && attempt < self.retry.max_attempts) {
@@ -188,6 +185,18 @@ impl Transport {
             tokio::time::sleep(wait).await;
             attempt += 1;
         }
+    }
+
+    /// Sends `request` once, and returns a reply whatever errors it holds: for a caller that decides by itself what is
+    /// tried again.
+    pub(crate) async fn call_once(&self, request: &Request) -> Result<Reply, Error> {
+        self.try_once(Bytes::from(request.to_body()?)).await
+    }
+
+    async fn try_once(&self, body: Bytes) -> Result<Reply, Error> {
+        timeout(self.request_timeout, self.attempt(body)).await.unwrap_or_else(|_| {
+            Err(Error::new(ErrorKind::Timeout, format!("no reply within {:?}", self.request_timeout)))
+        })
     }
 
     /// The token as it is now; a provider is asked each time.

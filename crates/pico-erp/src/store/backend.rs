@@ -5,9 +5,10 @@ use super::Durability;
 use crate::error::Error;
 use crate::store::inbox_table::InboxTable;
 use crate::store::operation_table::OperationTable;
+use crate::store::outbox_table::OutboxTable;
 
 /// A transaction with savepoints, and the tables in it.
-pub(crate) trait Backend: InboxTable + OperationTable + Send {
+pub(crate) trait Backend: InboxTable + OutboxTable + OperationTable + Send {
     /// Begins a transaction that shuts other processes' changes out.
     fn begin(&mut self, durability: Durability) -> Result<(), Error>;
     /// Ends the transaction; when this returns `Ok` it is as durable as was asked for.

@@ -8,6 +8,7 @@
 pub(crate) mod backend;
 pub(crate) mod inbox_table;
 pub(crate) mod operation_table;
+pub(crate) mod outbox_table;
 mod role;
 mod sqlite;
 mod writer;

@@ -336,7 +336,7 @@ impl InboxTable for Sqlite {
 }
 
 /// A time of the store's; one that no calendar holds is the nearest that one does.
-fn time(microseconds: i64) -> Timestamp {
+pub(super) fn time(microseconds: i64) -> Timestamp {
     Timestamp::from_microsecond(microseconds).unwrap_or(if microseconds < 0 {
         Timestamp::MIN
     } else {

@@ -6,6 +6,7 @@
 mod failure;
 mod inbox;
 mod operations;
+mod outbox;
 mod schema;
 
 use std::path::{Path, PathBuf};
@@ -206,3 +207,7 @@ impl Backend for Sqlite {
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "outbox_tests.rs"]
+mod outbox_tests;

@@ -17,7 +17,7 @@ impl Sqlite {
         result.map_err(|error| self.failure.of("the catalogue cannot be read or written", error))
     }
 
-    fn known(&self, row: &OperationRow, listing: bool) -> rusqlite::Result<Option<Known>> {
+    fn known_operation(&self, row: &OperationRow, listing: bool) -> rusqlite::Result<Option<Known>> {
         let known = self
             .connection
             .prepare_cached(
@@ -80,7 +80,7 @@ impl Sqlite {
     }
 
     fn put_one(&self, row: &OperationRow, origin: Origin, listing: bool) -> rusqlite::Result<Put> {
-        let known = self.known(row, listing)?;
+        let known = self.known_operation(row, listing)?;
         let late = origin == Origin::Event && known.is_some_and(|known| row.updated < known.updated);
         let decided = put(known, origin, row.updated);
         match decided {
