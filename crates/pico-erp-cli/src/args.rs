@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use pico_erp::{InboxState, StreamTransport};
+use pico_erp::{InboxState, OutboxState, StreamTransport};
 
 /// Connects an ERP to a Pico MES: operations, orders, completions, webhooks.
 #[derive(Debug, Parser)]
@@ -60,6 +60,9 @@ pub(crate) enum Command {
     /// The completions in a store
     #[command(subcommand)]
     Inbox(InboxCommand),
+    /// The orders in a store
+    #[command(subcommand)]
+    Outbox(OutboxCommand),
     /// A store's file
     #[command(subcommand)]
     Store(StoreCommand),
@@ -130,6 +133,11 @@ pub(crate) enum Orders {
         #[arg(long, value_name = "SECONDS")]
         wait: Option<f64>,
     },
+    /// Order all that a file lists. Stopped at any moment, it goes on with the next start, and orders nothing twice
+    ///
+    /// CSV with a header (externalOrderId or external_order_id, operationId or partNumber and revision, orderIndex, quantity,
+    /// selectOptionalOperationIds), or a JSON object on each line with the same names.
+    Import(Import),
     /// Cancel what has not been started
     #[command(group = ArgGroup::new("units").required(true))]
     Cancel {
@@ -298,6 +306,102 @@ pub(crate) enum InboxCommand {
         store: PathBuf,
         /// Its number in the inbox
         id: i64,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// The file: .csv, or .jsonl
+    pub(crate) file: PathBuf,
+    /// The file that remembers what was ordered; it is made when there is none
+    #[arg(long, env = "PICO_STORE", value_name = "FILE")]
+    pub(crate) store: PathBuf,
+    /// Write what became of each line to this CSV file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) result: Option<PathBuf>,
+    /// Tell this import from another one of the same content [default: the file's name]
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Only queue, for the ERP's own sender or `outbox send`
+    #[arg(long)]
+    pub(crate) queue_only: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum OutboxStateName {
+    /// Waits to be sent
+    Queued,
+    /// Is being sent
+    Sending,
+    /// Waits to be sent again
+    Waiting,
+    /// Pico has it
+    Sent,
+    /// Pico refused it
+    Failed,
+    /// A later order of the same key took its place
+    Superseded,
+    /// Was given up
+    Dropped,
+}
+
+impl From<OutboxStateName> for OutboxState {
+    fn from(name: OutboxStateName) -> Self {
+        match name {
+            OutboxStateName::Queued => Self::Queued,
+            OutboxStateName::Sending => Self::Sending,
+            OutboxStateName::Waiting => Self::Waiting,
+            OutboxStateName::Sent => Self::Sent,
+            OutboxStateName::Failed => Self::Failed,
+            OutboxStateName::Superseded => Self::Superseded,
+            OutboxStateName::Dropped => Self::Dropped,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OutboxCommand {
+    /// List them
+    List {
+        /// The store's file
+        #[arg(long, env = "PICO_STORE", value_name = "FILE")]
+        store: PathBuf,
+        /// Only those in this state
+        #[arg(long, value_enum)]
+        state: Option<OutboxStateName>,
+        /// Only of this order of the ERP's
+        #[arg(long, value_name = "EXT")]
+        order: Option<String>,
+    },
+    /// Queue again what Pico refused
+    #[command(group = ArgGroup::new("which").required(true))]
+    Retry {
+        /// The store's file
+        #[arg(long, env = "PICO_STORE", value_name = "FILE")]
+        store: PathBuf,
+        /// The one with this number
+        #[arg(group = "which")]
+        id: Option<i64>,
+        /// All that failed
+        #[arg(long, group = "which")]
+        failed: bool,
+    },
+    /// Give one up that is not sent
+    Drop {
+        /// The store's file
+        #[arg(long, env = "PICO_STORE", value_name = "FILE")]
+        store: PathBuf,
+        /// Its number in the outbox
+        id: i64,
+    },
+    /// Send what is queued, and stop when nothing is left
+    Send {
+        /// The store's file
+        #[arg(long, env = "PICO_STORE", value_name = "FILE")]
+        store: PathBuf,
+        /// Go on until Ctrl-C, for what is queued meanwhile
+        #[arg(long)]
+        forever: bool,
     },
 }
 

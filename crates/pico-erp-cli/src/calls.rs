@@ -99,6 +99,7 @@ pub(crate) async fn orders(connection: &Connection, command: Orders) -> Result<(
             }
             (order, client.save_order(&save).await?.message().to_owned())
         }
+        Orders::Import(import) => return crate::import::run(connection, import).await,
         Orders::Cancel { operation, order, index, all: _ } => {
             let cancel = OrderCancel::new(operation, &order, index.map_or(Units::All, Units::One));
             (order, client(connection)?.cancel_order(&cancel).await?)

@@ -35,6 +35,11 @@ impl Failure {
         Self::Own(message.into(), OTHER)
     }
 
+    /// Pico answered, but not with what was asked for.
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self::Own(message.into(), REFUSED)
+    }
+
     fn code(&self) -> u8 {
         match self {
             Self::Own(_, code) => *code,

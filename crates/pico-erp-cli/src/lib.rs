@@ -11,8 +11,11 @@ mod calls;
 mod demo;
 mod exit;
 mod follow;
+mod import;
 mod inbox;
+mod outbox;
 mod output;
+mod progress;
 mod sandbox;
 mod stream;
 
@@ -65,6 +68,7 @@ async fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Sandbox(sandbox) => sandbox::run(sandbox, connection.token.clone(), connection.json).await,
         Command::Demo => demo::run(connection.json).await,
         Command::Operations(command) => calls::operations(connection, command).await,
+        Command::Outbox(command) => outbox::run(connection, command).await,
         Command::Orders(command) => calls::orders(connection, command).await,
         Command::Completions(Completions::Follow(command)) => follow::follow(connection, command).await,
         Command::Completions(Completions::List { operation, order }) => {

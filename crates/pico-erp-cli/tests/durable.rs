@@ -180,3 +180,62 @@ async fn mistakes_are_told_from_one_another() {
     plant.complete("A").await;
     assert_eq!(orders(&plant.json_lines(&["completions", "follow", "--count", "1"]).await), ["A"]);
 }
+
+#[tokio::test]
+async fn a_file_is_ordered_once_however_often_it_is_imported() {
+    let plant = Plant::new().await;
+    let file = plant.folder.path().join("orders.csv");
+    let result = plant.folder.path().join("result.csv");
+    let mut text = "externalOrderId;operationId;partNumber;quantity\r\n".to_owned();
+    for number in 0..120 {
+        text.push_str(&format!("E-{number};{OPERATION};;1\r\n"));
+    }
+    text.push_str(
+        "BY-PART;;PROD-101;3\r\nNO-PART;;PROD-999;1\r\nREFUSED;no-such-operation;;1\r\nBROKEN;;;x\r\n",
+    );
+    std::fs::write(&file, text).unwrap();
+    let (file, result) = (file.to_str().unwrap(), result.to_str().unwrap());
+    let import = ["orders", "import", file, "--result", result, "--json"];
+    for (run, queued) in [(1, 124), (2, 0)] {
+        let output = timeout(DEADLINE, plant.command(&import).output()).await.unwrap().unwrap();
+        assert_eq!(output.status.code(), Some(5), "run {run}: {}", String::from_utf8_lossy(&output.stderr));
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((&told["queued"], &told["known"]), (&queued.into(), &(124 - queued).into()), "run {run}");
+        let outcome = (&told["lines"], &told["sent"], &told["failed"], &told["refused"]);
+        assert_eq!(outcome, (&124.into(), &123.into(), &1.into(), &2.into()), "run {run}");
+    }
+    let calls = plant.sandbox.order_calls();
+    assert_eq!((calls.created, calls.saves), (123, 123));
+    let lines = std::fs::read_to_string(result).unwrap();
+    for text in ["BY-PART", "PROD-999", "no-such-operation", "quantity"] {
+        assert!(lines.contains(text), "{text}: {lines}");
+    }
+    let failed = plant.json_lines(&["outbox", "list", "--state", "failed", "--json"]).await;
+    assert_eq!(orders(&failed), ["REFUSED"]);
+    let id = failed[0]["id"].to_string();
+    assert_eq!(plant.run(&["outbox", "retry", &id]).await, "1 queued again\n");
+    assert!(plant.run(&["outbox", "send"]).await.contains("1 failed"));
+    assert_eq!(plant.run(&["outbox", "drop", &id]).await, format!("{id} dropped\n"));
+    assert!(plant.run(&["outbox", "list", "--order", "BY-PART"]).await.contains("3 in all"));
+}
+
+#[tokio::test]
+async fn an_import_goes_on_after_it_was_killed() {
+    let plant = Plant::new().await;
+    let file = plant.folder.path().join("orders.jsonl");
+    let line =
+        |number: u32| format!("{{\"externalOrderId\":\"E-{number}\",\"operationId\":\"{OPERATION}\"}}\n");
+    std::fs::write(&file, (0..3000).map(line).collect::<String>()).unwrap();
+    let import = ["orders", "import", file.to_str().unwrap(), "--json"];
+    for orders in [1, 400, 1100] {
+        let mut running = plant.start(&import);
+        // As soon as Pico has that many, whatever the import is doing then.
+        plant.sandbox.wait_for(Waits { orders, ..Waits::default() }, DEADLINE).await.unwrap();
+        running.child.kill().await.unwrap();
+    }
+    let told = plant.json_lines(&import).await;
+    assert_eq!(told[0]["sent"], 3000);
+    let orders = plant.sandbox.orders();
+    assert_eq!(orders.len(), 3000);
+    assert!(orders.iter().all(|order| order.creations == 1));
+}

@@ -7,6 +7,7 @@
 mod batch;
 mod decision;
 mod drain;
+mod json_form;
 mod notice;
 mod pace;
 mod request;
