@@ -9,13 +9,14 @@
 use std::error::Error;
 use std::fs::File;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use pico_erp::{Client, Feed, FeedPolicy, Proxy, Store};
+use pico_erp_benches::Folder;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
@@ -50,23 +51,23 @@ async fn serve(folder: &Path) -> Outcome {
 }
 
 async fn measure(time: Duration, clients: usize) -> Outcome {
-    let folder = Folder::new()?;
+    let folder = Folder::new("durable-webhooks")?;
     println!("| what | posts per second | of the disk's limit |");
     println!("|---|---|---|");
-    let each = synced_writes(&folder.0, time.min(Duration::from_secs(2)), BODY)?;
+    let each = synced_writes(folder.path(), time.min(Duration::from_secs(2)), BODY)?;
     let grouped =
-        synced_writes(&folder.0, time.min(Duration::from_secs(2)), BODY * clients)? * clients as f64;
+        synced_writes(folder.path(), time.min(Duration::from_secs(2)), BODY * clients)? * clients as f64;
     let line = |what: &str, rate: f64| println!("| {what} | {rate:.0} | {:.2} |", rate / grouped);
     line("disk: append of 1 KB and fdatasync, one by one", each);
     line(&format!("disk: append of {clients} x 1 KB and fdatasync (the limit)"), grouped);
 
     let ours = Command::new(std::env::current_exe()?);
-    let ours = load(ours, &[SERVER.as_ref(), folder.0.as_os_str()], time, clients).await?;
+    let ours = load(ours, &[SERVER.as_ref(), folder.path().as_os_str()], time, clients).await?;
     line(&format!("pico-erp, {clients} clients"), ours);
     match std::env::var_os("PICO_BENCH_PYTHON") {
         Some(python) => {
             let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/fastapi_receiver.py");
-            let database = folder.0.join("fastapi.db");
+            let database = folder.path().join("fastapi.db");
             let peer = load(Command::new(python), &[script.as_os_str(), database.as_os_str()], time, clients)
                 .await?;
             line(&format!("FastAPI + sqlite3, {clients} clients"), peer);
@@ -158,24 +159,4 @@ async fn post(socket: &mut TcpStream, order: &str) -> std::io::Result<()> {
         return Ok(());
     }
     Err(std::io::Error::other(String::from_utf8_lossy(&answer).into_owned()))
-}
-
-/// A folder beside the build, so that the disk is a disk and not memory, removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Outcome<Self> {
-        let target = std::env::current_exe()?;
-        let target = target.parent().ok_or("no folder")?;
-        let folder = target.join(format!("durable-webhooks-{}", std::process::id()));
-        std::fs::create_dir(&folder)?;
-        Ok(Self(folder))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What is left over is in the target folder, where it is found.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
