@@ -281,7 +281,7 @@ async fn poison_becomes_a_dead_letter_while_the_rest_goes_on_and_can_be_replayed
     }
     let mut booked = Vec::new();
     let mut dead = 0;
-    while booked.len() < 1 || dead < 3 {
+    while booked.is_empty() || dead < 3 {
         tokio::select! {
             delivery = next(&feed) => match delivery.completion().external_order_id.as_str() {
                 "rejected" => delivery.reject("no such item").await.unwrap(),
