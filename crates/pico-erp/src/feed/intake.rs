@@ -49,6 +49,9 @@ struct Intake {
     failures: u32,
     filter: TimeFilter,
     hold_until: Option<Instant>,
+    /// A connection that flaps, or a query that takes too long, must not hold the consumer up again and again: after one hold
+    /// that ran out there is none before a catch-up is through.
+    may_hold: bool,
     expire_at: Instant,
 }
 
@@ -65,6 +68,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         failures: 0,
         filter: TimeFilter::Unknown,
         hold_until: None,
+        may_hold: true,
         expire_at: now,
         shared,
     };
@@ -90,7 +94,10 @@ impl Intake {
             () = sleep_until(self.next), if idle => self.catch_up(),
             () = self.shared.catch_up_wanted.notified() => self.missed_something(),
             () = some(self.reopen_at.map(sleep_until)) => self.open(),
-            () = some(self.hold_until.map(sleep_until)) => self.hand_out(),
+            () = some(self.hold_until.map(sleep_until)) => {
+                self.may_hold = false;
+                self.hand_out();
+            }
             () = sleep_until(self.expire_at) => self.expire().await,
         }
     }
@@ -149,7 +156,9 @@ impl Intake {
         let open = matches!(state, StreamState::Open { .. });
         if let StreamState::Open { transport, .. } = &state {
             self.source = Source::from(*transport);
-            self.hold_until = Some(Instant::now() + HOLD);
+            if self.may_hold {
+                self.hold_until.get_or_insert_with(|| Instant::now() + HOLD);
+            }
             self.missed_something();
         } else if matches!(state, StreamState::Retrying { failures: 1, .. }) {
             // The stream may stay away for long; what it misses meanwhile comes by the query.
@@ -198,6 +207,7 @@ impl Intake {
             Ok((caught_up, filter)) => {
                 self.filter = filter;
                 self.failures = 0;
+                self.may_hold = true;
                 self.next = now + self.shared.policy.catch_up_every;
                 {
                     let mut news = locked(&self.shared.news);

@@ -257,20 +257,21 @@ impl InboxTable for Sqlite {
     fn inbox_counts(&mut self) -> Result<InboxCounts, Error> {
         let read = || -> rusqlite::Result<InboxCounts> {
             let mut counts = InboxCounts::default();
-            // The small states each have an index; what is settled is what remains.
-            let count = |state: i64| -> rusqlite::Result<u64> {
-                let sql = format!("SELECT count(*) FROM inbox WHERE state = {state}");
-                self.connection
-                    .prepare_cached(&sql)?
-                    .query_row([], |row| row.get::<_, i64>(0))
-                    .map(i64::cast_unsigned)
-            };
-            counts.ready = count(0)?;
-            counts.handed_out = count(1)?;
-            counts.waiting = count(2)?;
-            counts.dead = count(4)?;
-            counts.acked = count(3)?;
-            counts.skipped = count(5)?;
+            let mut grouped =
+                self.connection.prepare_cached("SELECT state, count(*) FROM inbox GROUP BY state")?;
+            let mut rows = grouped.query([])?;
+            while let Some(row) = rows.next()? {
+                let count = row.get::<_, i64>(1)?.cast_unsigned();
+                match InboxState::from_number(row.get(0)?) {
+                    Some(InboxState::Ready) => counts.ready = count,
+                    Some(InboxState::HandedOut) => counts.handed_out = count,
+                    Some(InboxState::Waiting) => counts.waiting = count,
+                    Some(InboxState::Acked) => counts.acked = count,
+                    Some(InboxState::Dead) => counts.dead = count,
+                    Some(InboxState::Skipped) => counts.skipped = count,
+                    None => {}
+                }
+            }
             Ok(counts)
         };
         self.inbox(read())
@@ -284,7 +285,6 @@ impl InboxTable for Sqlite {
     ) -> Result<Vec<InboxEntry>, Error> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let read = || -> rusqlite::Result<Vec<InboxEntry>> {
-            // The number stands in the text, because only then SQLite can use the index of that one state.
             let filter = state.map(|state| format!(" AND state = {}", state.number())).unwrap_or_default();
             let sql = format!("{ENTRY} WHERE id > ?1{filter} ORDER BY id LIMIT ?2");
             self.connection.prepare_cached(&sql)?.query_map([after, limit], entry)?.collect()

@@ -24,10 +24,8 @@ CREATE TABLE inbox (
     body TEXT
 );
 CREATE INDEX inbox_key ON inbox (order_id, operation_id, order_index, at_us);
-CREATE INDEX inbox_ready ON inbox (state) WHERE state = 0;
-CREATE INDEX inbox_handed_out ON inbox (state) WHERE state = 1;
+CREATE INDEX inbox_state ON inbox (state);
 CREATE INDEX inbox_waiting ON inbox (due_us) WHERE state = 2;
-CREATE INDEX inbox_dead ON inbox (state) WHERE state = 4;
 CREATE INDEX inbox_expiring ON inbox (settled_us) WHERE state = 3 AND body IS NOT NULL;
 
 CREATE TABLE watermarks (
