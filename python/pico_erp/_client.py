@@ -1,14 +1,19 @@
-"""``Client``: the calls of the native half, and the streams as subscriptions."""
+"""``Client``: the calls of the native half, the streams as subscriptions, and the feed."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from types import TracebackType
-from typing import Any, Callable, List, Mapping, Optional, Type
+from typing import Any, Callable, List, Literal, Mapping, Optional, Type, Union
 
+from ._arguments import Span, StorePath
+from ._durable import Store
 from ._errors import Error
+from ._feed import Feed
 from ._native import BaseClient
 from ._objects import Json, NoteEvent, Operation, OrderComplete, SubOperation
-from ._subscription import StreamState, Subscription
+from ._records import FeedNotice, StreamState
+from ._subscription import Subscription
 
 
 class Client(BaseClient):
@@ -53,7 +58,8 @@ class Client(BaseClient):
         on_state: Optional[Callable[[StreamState], object]] = None,
         on_dropped: Optional[Callable[[int], object]] = None,
     ) -> Subscription[OrderComplete]:
-        """Streams completed orders, all of them or those that fit. See ``Subscription``.
+        """Streams completed orders, all of them or those that fit. See ``Subscription``. What happens while nobody is
+        connected is lost to it: an ERP wants ``feed``.
 
         Failures to connect are not raised here: the stream tries again, and tells ``on_state``.
         """
@@ -67,6 +73,55 @@ class Client(BaseClient):
             on_state=on_state,
             on_dropped=on_dropped,
         )
+
+    def feed(
+        self,
+        store: Union[Store, StorePath],
+        operation_id: Optional[str] = None,
+        external_order_id: Optional[str] = None,
+        order_index: Optional[int] = None,
+        *,
+        start: Union[Literal["beginning", "now"], datetime] = "beginning",
+        live: bool = True,
+        catch_up_every: Span = 600.0,
+        overlap: Span = 86400.0,
+        max_attempts: int = 50,
+        backoff: float = 1.0,
+        backoff_max: float = 3600.0,
+        on_notice: Optional[Callable[[FeedNotice], object]] = None,
+    ) -> Feed:
+        """Starts a feed: completed orders, all of them or those that fit, none lost, each until it is acknowledged. See
+        ``Feed``.
+
+        ``store`` keeps them over restarts: a ``Store``, or the path of one, which is made when there is none and closed with
+        the feed. ``start`` says which of the completions that Pico has from before the feed are handed out: all, none
+        ("now"), or those since a time (a datetime with a time zone); it counts only until the first catch-up is through.
+
+        ``live=False`` holds no stream, for a feed that only webhooks and the catch-up query fill. ``catch_up_every`` is how
+        often Pico is asked for what the live sources missed, besides at the start and after each reconnect; where Pico can
+        list by time, that begins ``overlap`` before the last one. Both in seconds or as a timedelta.
+
+        A completion without an acknowledgement is handed out again after waits from ``backoff`` to ``backoff_max``
+        seconds, and becomes a dead letter after ``max_attempts``. ``on_notice`` is called with each ``FeedNotice``, on a
+        thread of the feed's own; an exception of it goes to ``threading.excepthook``.
+
+        Raises InvalidArgumentError naming the argument; StoreInUseError while another feed runs on this store, and what
+        opening a ``Store`` raises. Failures to connect are not raised: the feed tries again, and tells of it.
+        """
+        feed = self._feed(
+            store,
+            operation_id,
+            external_order_id,
+            order_index,
+            start,
+            live,
+            catch_up_every,
+            overlap,
+            max_attempts,
+            backoff,
+            backoff_max,
+        )
+        return Feed(feed, on_notice=on_notice)
 
     def operations_stream(
         self,

@@ -86,7 +86,7 @@ class ForkedError(Error, RuntimeError):
 
 
 class ClosedError(Error):
-    """The client, the subscription or the sandbox is closed."""
+    """The client, the subscription, the store, the feed or the sandbox is closed, or a delivery was answered already."""
 
     _code, _kind = 105, "closed"
 
@@ -179,6 +179,34 @@ class GraphQLError(Error):
     _code, _kind = 500, "graphql"
 
 
+class StoreError(Error, OSError):
+    """The store could not be opened, read or written; the message has the path and the reason. The base of its kind.
+
+    Of this class itself: the file or its folder may not be written (``kind`` is ``"store_read_only"``), a newer version of
+    this package wrote it (``"store_version"``), or whatever else the file system refuses (``"store"``).
+    """
+
+    _code, _kind = 600, "store"
+
+
+class StoreFullError(StoreError):
+    """The disk of the store is full. Nothing that was confirmed is lost; what was not is not in the store."""
+
+    _code, _kind = 601, "store_full"
+
+
+class StoreInUseError(StoreError):
+    """Another process, or another feed of this one, does that work on the store already."""
+
+    _code, _kind = 603, "store_in_use"
+
+
+class StoreDamagedError(StoreError):
+    """The file of the store is damaged, or is no store. It is left as it is; see ``Store.set_aside``."""
+
+    _code, _kind = 604, "store_damaged"
+
+
 class InternalError(Error, RuntimeError):
     """Something failed inside the library or the operating system."""
 
@@ -211,10 +239,16 @@ _CLASSES: Dict[int, Type[Error]] = {
         TooLargeError,
         DecodeError,
         GraphQLError,
+        StoreError,
+        StoreFullError,
+        StoreInUseError,
+        StoreDamagedError,
         InternalError,
         PanicError,
     )
 }
+# Kinds that nobody handles in another way than the base of their family.
+_CLASSES.update({602: StoreError, 605: StoreError})
 
 
 def from_native(

@@ -25,6 +25,17 @@ from typing import (
 
 from typing_extensions import Self, disjoint_base
 
+from ._arguments import Span, StorePath
+from ._durable import (
+    BaseFeed,
+    Delivery,
+    FeedNotices,
+    Inbox,
+    InboxEntries,
+    Store,
+    WebhookKeeper,
+    WebhookReceiver,
+)
 from ._objects import (
     Attribute,
     Json,
@@ -37,11 +48,17 @@ from ._objects import (
     SubOperation,
     Webhook,
 )
+from ._records import EnsuredWebhook
 
 __all__ = [
     "Attribute",
     "BaseClient",
+    "BaseFeed",
     "BaseSandbox",
+    "Delivery",
+    "FeedNotices",
+    "Inbox",
+    "InboxEntries",
     "Json",
     "NoteEvent",
     "Operation",
@@ -50,9 +67,12 @@ __all__ = [
     "OrderedOperation",
     "Reply",
     "State",
+    "Store",
     "Stream",
     "SubOperation",
     "Webhook",
+    "WebhookKeeper",
+    "WebhookReceiver",
     "WebhookUnsubscribed",
     "__version__",
     "end_waits",
@@ -111,7 +131,7 @@ class BaseClient:
         """Whether close() was called."""
 
     def close(self) -> None:
-        """Closes the streams, ends the calls that wait with ClosedError, and refuses new ones. May be called again."""
+        """Closes the streams and the feeds, ends the calls that wait with ClosedError, and refuses new ones. May be called again."""
 
     def operations(
         self,
@@ -185,6 +205,24 @@ class BaseClient:
     ) -> WebhookUnsubscribed:
         """Removes a webhook. An id that is not known is no error: see ``success`` of the result."""
 
+    def ensure_webhook(
+        self,
+        subscription_id: str,
+        webhook_url: str,
+        webhook_headers: Optional[Dict[str, str]] = None,
+        response_fragment: Optional[str] = None,
+        *,
+        fingerprint: Optional[str] = None,
+        timeout: Optional[float] = None,
+    ) -> EnsuredWebhook:
+        """Sees to it that a webhook is registered just like this, and does nothing where it is. May be repeated at any time,
+        after a failure too: the webhook may be gone then.
+
+        Without ``response_fragment`` it posts completions as the streams bring them. ``fingerprint`` is the one that the
+        last call returned; without it, or where it does not fit, a listed webhook is replaced, because Pico does not show
+        the headers that it posts with.
+        """
+
     def execute(
         self,
         query: str,
@@ -208,6 +246,20 @@ class BaseClient:
         external_order_id: Optional[str],
         order_index: Optional[int],
     ) -> Stream: ...
+    def _feed(
+        self,
+        store: Union[Store, StorePath],
+        operation_id: Optional[str],
+        external_order_id: Optional[str],
+        order_index: Optional[int],
+        start: Union[Literal["beginning", "now"], datetime],
+        live: bool,
+        catch_up_every: Span,
+        overlap: Span,
+        max_attempts: int,
+        backoff: float,
+        backoff_max: float,
+    ) -> BaseFeed: ...
     def _note_events_stream(self) -> Stream: ...
     def _subscribe(
         self,

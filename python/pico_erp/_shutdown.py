@@ -1,4 +1,4 @@
-"""What happens when the interpreter ends: open subscriptions are closed and waiting threads called back.
+"""What happens when the interpreter ends: open subscriptions and feeds are closed and waiting threads called back.
 
 A thread that came back from a wait after the end would hang for ever, so this runs while it still can: from
 ``atexit``, before the interpreter is taken apart.
@@ -25,19 +25,19 @@ class _Closable(Protocol):
 _open: "weakref.WeakSet[_Closable]" = weakref.WeakSet()
 
 
-def closed_at_exit(subscription: _Closable) -> None:
-    """Has ``subscription`` closed at the end of the interpreter, if it is still there."""
-    _open.add(subscription)
+def closed_at_exit(closable: _Closable) -> None:
+    """Has a subscription or a feed closed at the end of the interpreter, if it is still there."""
+    _open.add(closable)
 
 
 def _close_all() -> None:
-    subscriptions = list(_open)
-    for subscription in subscriptions:
-        subscription.close()
+    closables = list(_open)
+    for closable in closables:
+        closable.close()
     end_waits()
     deadline = time.monotonic() + _JOIN_SECONDS
-    for subscription in subscriptions:
-        subscription.join(max(0.0, deadline - time.monotonic()))
+    for closable in closables:
+        closable.join(max(0.0, deadline - time.monotonic()))
 
 
 atexit.register(_close_all)

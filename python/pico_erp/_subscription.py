@@ -9,39 +9,19 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Callable, Deque, Generic, Iterator, List, Optional, Tuple, Type, TypeVar
 
 from ._errors import CancelledError, ClosedError, Error, InvalidArgumentError, TimeoutError
 from ._native import Stream
+from ._records import StreamState
 from ._shutdown import closed_at_exit
+from ._unraised import tell
 
 T = TypeVar("T")
 _Taken = TypeVar("_Taken")
 
 _BATCH = 256
-
-
-@dataclass(frozen=True)
-class StreamState:
-    """Where the connection behind a subscription stands."""
-
-    name: str
-    """``"connecting"``, ``"open"``, ``"switched"``, ``"retrying"`` or ``"closed"``."""
-    gap: Optional[float] = None
-    """With ``"open"``, when it is not the first connection: seconds in which nothing was heard. Events of that time are
-    lost to the stream, since Pico does not send them again; ``Client.order_completes`` still lists them."""
-    failures: Optional[int] = None
-    """With ``"retrying"``: failures in a row."""
-    delay: Optional[float] = None
-    """With ``"retrying"``: seconds until the next try."""
-    cause: Optional[Error] = None
-    """With ``"retrying"``: what went wrong. With ``"switched"``: why the last transport did not do. With ``"closed"``: what
-    ended the stream, if it was an error."""
-    transport: Optional[str] = None
-    """With ``"connecting"``, ``"open"`` and ``"switched"``: ``"sse"``, ``"websocket"`` or ``"poll"``; the one that is used
-    from now on."""
 
 
 class Subscription(Generic[T]):
@@ -319,9 +299,7 @@ class Subscription(Generic[T]):
                 return
             except BaseException as second:
                 error = second
-        threading.excepthook(
-            threading.ExceptHookArgs((type(error), error, error.__traceback__, threading.current_thread()))
-        )
+        tell(error)
 
     def close(self) -> None:
         """Ends the stream; a waiting ``next`` raises ClosedError. Never waits, and may be called again."""

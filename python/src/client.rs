@@ -2,29 +2,37 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use pico_erp::runtime::{self, Cancel};
-use pico_erp::{Client, Error, OrderCancel, OrderSave, Request, Subscription, Units, WebhookSubscribe};
+use pico_erp::{
+    Client, Error, OrderCancel, OrderSave, Request, Subscription, Units, WebhookFingerprint, WebhookSubscribe,
+};
 use pyo3::prelude::*;
 
-use crate::error::{closed, invalid, raise};
+use crate::error::{invalid, raise};
+use crate::feed::{BaseFeed, Place, Running, Start, Told};
 use crate::filter;
 use crate::json::{Reply, dumps};
 use crate::model::{self, JsonValue, NoteEvent, Operation, OrderComplete, SubOperation, Webhook};
+use crate::record;
 use crate::settings::{Pem, Settings, Texts, limit, order_index};
+use crate::slot::Slot;
 use crate::stream::{Make, Open, Stream};
+use crate::time::Span;
 use crate::wait::wait;
+use crate::webhook;
 
 /// The calls of a client. Not for direct use: see pico_erp.Client.
 #[pyclass(module = "pico_erp._native", subclass, frozen)]
 pub(crate) struct BaseClient {
-    /// `None` once closed.
-    client: Mutex<Option<Client>>,
+    client: Slot<Client>,
     endpoint: String,
     closing: Cancel,
     /// The streams that may still be open; closing the client closes them.
     streams: Mutex<Vec<Weak<Open>>>,
+    /// The same for feeds.
+    feeds: Mutex<Vec<Weak<Running>>>,
 }
 
 /// What Client.webhook_unsubscribe did.
@@ -52,26 +60,7 @@ impl WebhookUnsubscribed {
     }
 }
 
-impl Drop for BaseClient {
-    fn drop(&mut self) {
-        // In a forked child the locks inside may be held by threads that are not there: leak rather than hang.
-        if runtime::check_process().is_err() {
-            mem::forget(self.client.get_mut().map(Option::take));
-        }
-    }
-}
-
 impl BaseClient {
-    fn slot(&self) -> MutexGuard<'_, Option<Client>> {
-        self.client.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The core's client, unless this one is closed or the process was forked.
-    fn core(&self) -> Result<Client, Error> {
-        runtime::check_process()?;
-        self.slot().clone().ok_or_else(|| closed("client"))
-    }
-
     fn call<T: Send, F>(
         &self,
         py: Python<'_>,
@@ -81,7 +70,7 @@ impl BaseClient {
     where
         F: Future<Output = Result<T, Error>> + Send,
     {
-        let prepared = self.core().and_then(|client| Ok((client, limit("timeout", timeout)?)));
+        let prepared = self.client.get().and_then(|client| Ok((client, limit("timeout", timeout)?)));
         let (client, limit) = prepared.map_err(|error| raise(py, &error))?;
         wait(py, limit, Some(&self.closing), future(client))
     }
@@ -92,17 +81,28 @@ impl BaseClient {
         make: Make,
         open: impl FnOnce(&Client) -> Result<Subscription<T>, Error>,
     ) -> PyResult<Stream> {
-        let opened = self.core().and_then(|client| {
+        let opened = self.client.get().and_then(|client| {
             let _context = runtime::handle()?.enter();
             open(&client)
         });
         let subscription = opened.map_err(|error| raise(py, &error))?;
         let opened = Arc::new(Open::new(subscription.into_json()));
-        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        streams.retain(|stream| stream.strong_count() > 0);
-        streams.push(Arc::downgrade(&opened));
+        remember(&self.streams, &opened);
         Ok(Stream::new(opened, make))
     }
+}
+
+/// Adds one to those that may still be open.
+fn remember<T>(open: &Mutex<Vec<Weak<T>>>, one: &Arc<T>) {
+    let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
+    open.retain(|other| other.strong_count() > 0);
+    open.push(Arc::downgrade(one));
+}
+
+/// Those that are still open, which are forgotten by that.
+fn remembered<T>(open: &Mutex<Vec<Weak<T>>>) -> Vec<Arc<T>> {
+    let open = mem::take(&mut *open.lock().unwrap_or_else(PoisonError::into_inner));
+    open.iter().filter_map(Weak::upgrade).collect()
 }
 
 #[pymethods]
@@ -192,9 +192,10 @@ impl BaseClient {
         let client = py.detach(|| settings.client()).map_err(|error| raise(py, &error))?;
         Ok(Self {
             endpoint: client.endpoint().to_owned(),
-            client: Mutex::new(Some(client)),
+            client: Slot::new("client", client),
             closing: Cancel::new(),
             streams: Mutex::default(),
+            feeds: Mutex::default(),
         })
     }
 
@@ -207,19 +208,20 @@ impl BaseClient {
     /// Whether close() was called.
     #[getter]
     fn closed(&self) -> bool {
-        self.slot().is_none()
+        self.client.is_empty()
     }
 
-    /// Closes the streams, ends the calls that wait with ClosedError, and refuses new ones. May be called again.
+    /// Closes the streams and the feeds, ends the calls that wait with ClosedError, and refuses new ones. May be called again.
     fn close(&self, py: Python<'_>) {
         if runtime::check_process().is_err() {
             return;
         }
         self.closing.cancel();
-        let client = self.slot().take();
-        let streams = mem::take(&mut *self.streams.lock().unwrap_or_else(PoisonError::into_inner));
+        let client = self.client.take();
+        let (streams, feeds) = (remembered(&self.streams), remembered(&self.feeds));
         py.detach(|| {
-            streams.iter().filter_map(Weak::upgrade).for_each(|stream| stream.close());
+            streams.iter().for_each(|stream| stream.close());
+            feeds.iter().for_each(|feed| feed.close());
             drop(client);
         });
     }
@@ -368,6 +370,33 @@ impl BaseClient {
         })
     }
 
+    /// Sees to it that a webhook is registered just like this, and does nothing where it is. May be repeated at any time.
+    #[pyo3(signature = (
+        subscription_id, webhook_url, webhook_headers=None, response_fragment=None, *, fingerprint=None, timeout=None
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments are its builder")]
+    fn ensure_webhook<'py>(
+        &self,
+        py: Python<'py>,
+        subscription_id: String,
+        webhook_url: String,
+        webhook_headers: Option<BTreeMap<String, String>>,
+        response_fragment: Option<String>,
+        fingerprint: Option<&str>,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let webhook = webhook::wanted(subscription_id, webhook_url, webhook_headers, response_fragment);
+        let known: Option<WebhookFingerprint> =
+            fingerprint.map(str::parse).transpose().map_err(|error| raise(py, &error))?;
+        let ensured =
+            self.call(
+                py,
+                timeout,
+                |client| async move { client.ensure_webhook(&webhook, known.as_ref()).await },
+            )?;
+        record::ensured(py, ensured)
+    }
+
     /// Sends any query or mutation and returns the reply untouched, GraphQL errors included.
     ///
     /// Queries are retried, mutations only with `idempotent=True`.
@@ -425,6 +454,37 @@ impl BaseClient {
         let filter = filter::order_completes(operation_id, external_order_id, order_index)
             .map_err(|error| raise(py, &error))?;
         self.open(py, model::event::<OrderComplete>, |client| client.order_completes_stream(&filter))
+    }
+
+    /// The feed behind Client.feed.
+    #[pyo3(signature = (
+        store, operation_id, external_order_id, order_index, start, live, catch_up_every, overlap, max_attempts,
+        backoff, backoff_max
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments are its builder")]
+    fn _feed(
+        &self,
+        py: Python<'_>,
+        store: Place<'_>,
+        operation_id: Option<String>,
+        external_order_id: Option<String>,
+        order_index: Option<i64>,
+        start: Start<'_>,
+        live: bool,
+        catch_up_every: Span<'_>,
+        overlap: Span<'_>,
+        max_attempts: i64,
+        backoff: f64,
+        backoff_max: f64,
+    ) -> PyResult<BaseFeed> {
+        let told = Told { start, live, catch_up_every, overlap, max_attempts, backoff, backoff_max };
+        let policy = told.policy(py)?;
+        let made = filter::order_completes(operation_id, external_order_id, order_index)
+            .and_then(|filter| Ok((filter, self.client.get()?)));
+        let (filter, client) = made.map_err(|error| raise(py, &error))?;
+        let running = Arc::new(Running::start(py, &client, store, filter, policy)?);
+        remember(&self.feeds, &running);
+        Ok(BaseFeed::new(running))
     }
 
     /// The stream behind Client.note_events_stream.

@@ -33,6 +33,11 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
     }
 }
 
+/// Whether an exception is one of this package's, and not one of the caller's or of a signal handler.
+pub(crate) fn is_ours(py: Python<'_>, raised: &PyErr) -> PyResult<bool> {
+    raised.value(py).is_instance(&py.import("pico_erp._errors")?.getattr("Error")?)
+}
+
 /// An argument that is wrong, as an `Err`.
 pub(crate) fn invalid(py: Python<'_>, field: &str, problem: &str) -> PyErr {
     raise(py, &Error::invalid(field, problem))

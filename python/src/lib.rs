@@ -1,21 +1,28 @@
 //! The native half of the Python package `pico_erp`: a PyO3 module over the core crate.
 //!
 //! It converts and waits, and decides nothing about Pico. It starts no Python thread and calls no callback but the
-//! token provider: streams are handed to the Python half (`pico_erp/_subscription.py`), which owns the threads
-//! that call back. Importing it starts nothing.
+//! token provider: streams and feeds are handed to the Python half (`pico_erp/_subscription.py`, `_feed.py`), which owns
+//! the threads that call back. Importing it starts nothing.
 
 mod client;
+mod delivery;
 mod error;
 mod fault;
+mod feed;
 mod filter;
+mod inbox;
 mod json;
 mod model;
 mod nested;
+mod record;
 mod sandbox;
 mod settings;
+mod slot;
+mod store;
 mod stream;
 mod time;
 mod wait;
+mod webhook;
 
 use pyo3::prelude::*;
 
@@ -25,6 +32,12 @@ mod _native {
     #[pymodule_export]
     use super::client::{BaseClient, WebhookUnsubscribed};
     #[pymodule_export]
+    use super::delivery::Delivery;
+    #[pymodule_export]
+    use super::feed::{BaseFeed, Notices};
+    #[pymodule_export]
+    use super::inbox::{Inbox, InboxEntries};
+    #[pymodule_export]
     use super::json::Reply;
     #[pymodule_export]
     use super::model::{JsonValue, NoteEvent, Operation, OrderComplete, SubOperation, Webhook};
@@ -33,9 +46,13 @@ mod _native {
     #[pymodule_export]
     use super::sandbox::BaseSandbox;
     #[pymodule_export]
+    use super::store::Store;
+    #[pymodule_export]
     use super::stream::Stream;
     #[pymodule_export]
     use super::wait::end_waits;
+    #[pymodule_export]
+    use super::webhook::{WebhookKeeper, WebhookReceiver};
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "the name is Python's convention")]
     const __version__: &str = pico_erp::VERSION;

@@ -1,31 +1,31 @@
 //! [`BaseSandbox`]: a local Pico for the tests of Python programs. The Python half derives `pico_erp.Sandbox` from it and
 //! adds what makes a client.
 
-use std::mem;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use pico_erp::{Error, ErrorKind, Json, runtime};
 use pico_erp_sandbox::{
-    Attribute, CompletionSpec, Config, NoteSpec, OperationSpec, Sandbox, Seed, Time, Waits,
-    WebSocketProtocols, WebhookPosts,
+    Attribute, CompletionSpec, Config, NoteSpec, OperationSpec, Sandbox, Seed, Waits, WebSocketProtocols,
+    WebhookPosts,
 };
 use pyo3::prelude::*;
 use pyo3::types::PyDateTime;
 use serde::Serialize;
 
-use crate::error::{closed, raise};
+use crate::error::raise;
 use crate::fault::ToldFault;
 use crate::json::loads;
 use crate::model::{FromJson, NoteEvent, Operation, OrderComplete, SubOperation};
 use crate::settings::{limit, seconds};
+use crate::slot::Slot;
+use crate::time::instant;
 use crate::wait::wait;
 
 /// A local Pico. Not for direct use: see pico_erp.Sandbox.
 #[pyclass(module = "pico_erp._native", subclass, frozen)]
 pub(crate) struct BaseSandbox {
-    /// `None` once closed.
-    sandbox: Mutex<Option<Arc<Sandbox>>>,
+    sandbox: Slot<Arc<Sandbox>>,
     url: String,
     token: Option<String>,
 }
@@ -63,16 +63,6 @@ fn protocols(name: &str) -> Result<WebSocketProtocols, Error> {
     }
 }
 
-/// A `datetime` that knows its time zone as an instant, to the millisecond.
-fn instant(field: &str, datetime: &Bound<'_, PyDateTime>) -> PyResult<Time> {
-    let text: String = datetime.call_method0("isoformat")?.extract()?;
-    // Without a time zone the text has no offset, and is refused for that.
-    text.parse().map_err(|_| {
-        let error = Error::invalid(field, format!("is {text}; give a datetime with a time zone"));
-        raise(datetime.py(), &error)
-    })
-}
-
 fn posts(name: &str) -> Result<WebhookPosts, Error> {
     match name {
         "once" => Ok(WebhookPosts::Once),
@@ -84,32 +74,14 @@ fn posts(name: &str) -> Result<WebhookPosts, Error> {
     }
 }
 
-impl Drop for BaseSandbox {
-    fn drop(&mut self) {
-        // As for the client: in a forked child its locks must not be touched.
-        if runtime::check_process().is_err() {
-            mem::forget(self.sandbox.get_mut().map(Option::take));
-        }
-    }
-}
-
 impl BaseSandbox {
-    fn slot(&self) -> MutexGuard<'_, Option<Arc<Sandbox>>> {
-        self.sandbox.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn running(&self) -> Result<Arc<Sandbox>, Error> {
-        runtime::check_process()?;
-        self.slot().clone().ok_or_else(|| closed("sandbox"))
-    }
-
     /// Acts on the sandbox, detached: its locks are also taken by its own threads.
     fn act<T: Send>(
         &self,
         py: Python<'_>,
         act: impl FnOnce(&Sandbox) -> Result<T, pico_erp_sandbox::Error> + Send,
     ) -> PyResult<T> {
-        let sandbox = self.running().map_err(|error| raise(py, &error))?;
+        let sandbox = self.sandbox.get().map_err(|error| raise(py, &error))?;
         py.detach(|| {
             let _context = runtime::handle()?.enter();
             act(&sandbox).map_err(convert)
@@ -166,7 +138,7 @@ impl BaseSandbox {
         };
         let config = config().map_err(|error| raise(py, &error))?;
         let sandbox = wait(py, None, None, async { Sandbox::start(config).await.map_err(convert) })?;
-        Ok(Self { url: sandbox.url(), token, sandbox: Mutex::new(Some(Arc::new(sandbox))) })
+        Ok(Self { url: sandbox.url(), token, sandbox: Slot::new("sandbox", Arc::new(sandbox)) })
     }
 
     /// `http://` and the address it listens on.
@@ -193,10 +165,7 @@ impl BaseSandbox {
 
     /// Ends it and waits for its connections to be gone. May be called again.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        if runtime::check_process().is_err() {
-            return Ok(());
-        }
-        let taken = self.slot().take();
+        let taken = self.sandbox.take();
         // Another thread may be waiting for something in it: then it ends with that wait.
         let Some(sandbox) = taken.and_then(Arc::into_inner) else {
             return Ok(());
@@ -449,7 +418,7 @@ impl BaseSandbox {
         orders: usize,
         timeout: f64,
     ) -> PyResult<()> {
-        let prepared = self.running().and_then(|sandbox| Ok((sandbox, seconds("timeout", timeout)?)));
+        let prepared = self.sandbox.get().and_then(|sandbox| Ok((sandbox, seconds("timeout", timeout)?)));
         let (sandbox, deadline) = prepared.map_err(|error| raise(py, &error))?;
         let waits = Waits { streams, deliveries, completions, orders };
         wait(py, None, None, async { sandbox.wait_for(waits, deadline).await.map_err(convert) })

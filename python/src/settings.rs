@@ -22,7 +22,7 @@ pub(crate) enum Pem {
 }
 
 impl Pem {
-    fn read(self, field: &str) -> Result<Vec<u8>, Error> {
+    pub(crate) fn read(self, field: &str) -> Result<Vec<u8>, Error> {
         let path = match self {
             Self::Bytes(bytes) => return Ok(bytes),
             Self::Text(text) if text.contains("-----BEGIN") => return Ok(text.into_bytes()),
@@ -39,6 +39,15 @@ impl Pem {
 pub(crate) enum Texts {
     One(String),
     Many(Vec<String>),
+}
+
+impl Texts {
+    pub(crate) fn list(self) -> Vec<String> {
+        match self {
+            Self::One(text) => vec![text],
+            Self::Many(texts) => texts,
+        }
+    }
 }
 
 /// All settings, in the order of the Python signature.
@@ -168,11 +177,7 @@ impl Settings {
     }
 
     fn proxy(&mut self) -> Result<Proxy, Error> {
-        let no_proxy = match self.no_proxy.take() {
-            None => None,
-            Some(Texts::One(hosts)) => Some(hosts),
-            Some(Texts::Many(hosts)) => Some(hosts.join(",")),
-        };
+        let no_proxy = self.no_proxy.take().map(|hosts| hosts.list().join(","));
         match (self.proxy.take(), no_proxy) {
             (None, None) => Ok(Proxy::Environment),
             (None, Some(_)) => Err(Error::invalid(

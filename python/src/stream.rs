@@ -172,7 +172,8 @@ fn descriptor(_: &Open) -> Result<i32, Error> {
     Err(Error::invalid("fileno", "is only for Unix; use a callback, or next() on a thread of your own"))
 }
 
-fn told_state(py: Python<'_>, state: StreamState) -> PyResult<Py<PyAny>> {
+/// The arguments of the Python half's `StreamState`.
+pub(crate) fn told_state(py: Python<'_>, state: StreamState) -> PyResult<Py<PyAny>> {
     let cause = |error: &Error| exception(py, error).map(Bound::unbind);
     let name = |transport: StreamTransport| Some(transport.name());
     let told = match state {

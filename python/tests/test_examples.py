@@ -5,11 +5,12 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
 
-from pico_erp import Client, Sandbox
+from pico_erp import Client, OrderComplete, Sandbox
 
 from conftest import EXAMPLES, TOKEN
 
@@ -82,6 +83,36 @@ def read_me() -> List[str]:
 def test_the_program_in_the_read_me_that_needs_no_pico_runs() -> None:
     [program] = [block for block in read_me() if "Sandbox()" in block]
     exec(compile(program, str(README), "exec"), {})
+
+
+def test_the_feed_in_the_read_me_books_and_goes_on_where_it_stopped(
+    sandbox: Sandbox, client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    [program] = [block for block in read_me() if "client.feed(" in block]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PICO_API_ENDPOINT", sandbox.endpoint)
+    monkeypatch.setenv("PICO_API_TOKEN", TOKEN)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    booked: List[str] = []
+
+    def book(key: str, done: OrderComplete) -> None:
+        if len(booked) == 1:
+            booked.append("stopped")
+            raise KeyboardInterrupt
+        booked.append(done.external_order_id)
+        if len(booked) == 4:
+            raise SystemExit
+
+    for order in ("E-1", "E-2"):
+        client.save_order("op-abc-123", order)
+        sandbox.complete(order)
+    with pytest.raises(KeyboardInterrupt):
+        exec(compile(program, str(README), "exec"), {"book": book})
+    client.save_order("op-abc-123", "E-3")
+    sandbox.complete("E-3")
+    with pytest.raises(SystemExit):
+        exec(compile(program, str(README), "exec"), {"book": book})
+    assert booked == ["E-1", "stopped", "E-2", "E-3"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="descriptors are Unix's")

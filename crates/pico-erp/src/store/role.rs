@@ -33,7 +33,15 @@ impl Role {
 /// Holds a role until it is dropped.
 #[derive(Debug)]
 pub(crate) struct RoleLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for RoleLock {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a process that was forked off meanwhile has it open as well (flock(2)). An error
+        // leaves it to that.
+        let _ = self.file.unlock();
+    }
 }
 
 impl RoleLock {
@@ -73,7 +81,7 @@ impl RoleLock {
             .set_len(0)
             .and_then(|()| file.rewind())
             .and_then(|()| writeln!(file, "{}", std::process::id()));
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 
@@ -96,7 +104,10 @@ mod tests {
         let error = RoleLock::take(&store, Role::Feed).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::StoreInUse);
         assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
+        // As a forked process has it.
+        let inherited = feed.file.try_clone().unwrap();
         drop(feed);
         RoleLock::take(&store, Role::Feed).unwrap();
+        drop(inherited);
     }
 }

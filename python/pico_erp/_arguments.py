@@ -1,0 +1,14 @@
+"""Types of arguments that several calls take."""
+
+from datetime import timedelta
+from os import PathLike
+from typing import Union
+
+Pem = Union[str, bytes, "PathLike[str]"]
+"""PEM text, PEM bytes, or the path of a file."""
+
+Span = Union[float, timedelta]
+"""A length of time: a number of seconds, or a timedelta."""
+
+StorePath = Union[str, "PathLike[str]"]
+"""Where the file of a store is."""

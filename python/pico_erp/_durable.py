@@ -1,0 +1,26 @@
+"""Completions that are not lost: the store, its inbox, the native end of a feed, deliveries, and the webhooks' other end.
+
+They are native; only their stub is apart.
+"""
+
+from ._native import (
+    BaseFeed,
+    Delivery,
+    FeedNotices,
+    Inbox,
+    InboxEntries,
+    Store,
+    WebhookKeeper,
+    WebhookReceiver,
+)
+
+__all__ = [
+    "BaseFeed",
+    "Delivery",
+    "FeedNotices",
+    "Inbox",
+    "InboxEntries",
+    "Store",
+    "WebhookKeeper",
+    "WebhookReceiver",
+]

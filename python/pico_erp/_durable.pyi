@@ -1,0 +1,362 @@
+"""Completions that are not lost: the store, its inbox, the native end of a feed, deliveries, and the webhooks' other end.
+Import from ``pico_erp`` instead.
+"""
+
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Dict, Iterator, Literal, Optional, Sequence, Tuple, Type, Union, final
+
+from typing_extensions import Self
+
+from ._arguments import Pem, Span, StorePath
+from ._objects import OrderComplete
+from ._records import FeedNotice, FeedStatus, InboxCounts, InboxEntry, ReceiverCounts, Watermark
+
+__all__ = [
+    "BaseFeed",
+    "Delivery",
+    "FeedNotices",
+    "Inbox",
+    "InboxEntries",
+    "Store",
+    "WebhookKeeper",
+    "WebhookReceiver",
+]
+
+@final
+class Store:
+    """One file that keeps completions over restarts, crashes and power cuts.
+
+    Made when there is none, unless ``must_exist``. Whatever a call confirms is on disk when it returns. Several
+    processes may open the same file, to look at it or to replay dead letters; one at a time may run a feed on it. It must
+    lie on a local disk: the locks do not hold on network file systems.
+
+    ``max_size`` is how large the file may grow, in bytes; beyond that the store refuses with StoreFullError, as on a full
+    disk. ``keep_acked`` is how long the text of an acknowledged completion is kept, ``keep_sent`` how long an order that
+    was sent is (90 days each), in seconds or as a timedelta. Keys of completions are kept for ever.
+
+    Raises InvalidArgumentError when ``must_exist`` and there is none, StoreDamagedError when the file is damaged or no
+    store (it is never overwritten: see ``set_aside``), StoreFullError, and StoreError for what else the file system
+    refuses. Open it after ``os.fork()``, not before.
+    """
+
+    def __new__(
+        cls,
+        path: StorePath,
+        *,
+        must_exist: bool = False,
+        max_size: Optional[int] = None,
+        keep_acked: Span = 7776000.0,
+        keep_sent: Span = 7776000.0,
+    ) -> Self: ...
+    @staticmethod
+    def set_aside(path: StorePath) -> Path:
+        """Moves a store's files out of the way, to ``<path>.set-aside-<time>``, and returns the new path. For a damaged
+        store, after somebody has decided to go on without it: what was acknowledged is then forgotten.
+
+        Raises StoreInUseError while a feed runs on it, StoreError when the file system refuses.
+        """
+
+    @property
+    def path(self) -> Path:
+        """Where the file is: an absolute path."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether close() was called."""
+
+    @property
+    def inbox(self) -> Inbox:
+        """The completions in this store.
+
+        Raises ClosedError after close().
+        """
+
+    def close(self) -> None:
+        """Waits until all that was asked of the store is on disk, and closes the file. A feed that still runs on it ends.
+        May be called again.
+        """
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: Optional[Type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None: ...
+
+@final
+class Inbox:
+    """The completions in a store: to look at, and to hand dead letters out again. Needs no feed, and works from another
+    process than the feed's.
+
+    All calls raise StoreError and its subclasses when the store refuses, and ClosedError when it is closed.
+    """
+
+    def counts(self) -> InboxCounts:
+        """How many completions are in which state."""
+
+    def watermarks(self) -> Tuple[Watermark, ...]:
+        """How far each source has come."""
+
+    def entries(
+        self,
+        state: Optional[Literal["ready", "handed_out", "waiting", "acked", "dead", "skipped"]] = None,
+    ) -> InboxEntries:
+        """The completions in the order of their arrival: those in ``state``, or all. An iterator that reads page after page,
+        and so sees what changes meanwhile.
+
+        Raises InvalidArgumentError for a state that there is not.
+        """
+
+    def entry(self, id: int) -> Optional[InboxEntry]:
+        """One completion by its number; None when there is none."""
+
+    def replay(self, id: int) -> None:
+        """Hands a completion out again that is a dead letter or was acknowledged, as if it were new.
+
+        Raises InvalidArgumentError when there is no such completion, it is still on its way, or its text is not kept any
+        more.
+        """
+
+    def replay_dead(self) -> int:
+        """Hands all dead letters out again, and returns how many there were."""
+
+    def drop(self, id: int) -> None:
+        """Gives a dead letter up for good: it is never handed out, and stays known.
+
+        Raises InvalidArgumentError when there is no such dead letter.
+        """
+
+@final
+class InboxEntries:
+    """The entries of an inbox, page by page. See Inbox.entries."""
+
+    def __iter__(self) -> Iterator[InboxEntry]: ...
+    def __next__(self) -> InboxEntry: ...
+
+@final
+class Delivery:
+    """A completion, and the duty to say what became of it: ``ack()`` once it is booked, ``retry()`` or ``reject()``.
+
+    As a context manager it gives the completion, acknowledges it when the block is done, and asks for it again when the
+    block raises, with the exception's text as the reason; the exception goes on. An answer given inside the block counts
+    instead. One that is dropped without an answer is handed out again, after a wait, and so is one that the process
+    died of: cope with seeing a completion again that was booked but not acknowledged, by ``key``.
+    """
+
+    @property
+    def completion(self) -> OrderComplete:
+        """The completion."""
+
+    @property
+    def raw(self) -> str:
+        """The JSON text exactly as Pico sent it."""
+
+    @property
+    def key(self) -> str:
+        """A text that stands for this completion in this and every other store: what to remember it by, where booking it
+        twice would do harm. Made of order, operation, unit, time and serial.
+        """
+
+    @property
+    def id(self) -> int:
+        """Its number in the inbox. It stays the same however often the completion is handed out."""
+
+    @property
+    def attempt(self) -> int:
+        """How often it has been handed out, this time included. Above 1, an earlier time may have booked it."""
+
+    @property
+    def source(self) -> str:
+        """How it came in first: "sse", "web_socket", "poll", "webhook" or "catch_up"."""
+
+    @property
+    def arrived(self) -> datetime:
+        """When it came in (UTC)."""
+
+    @property
+    def answered(self) -> bool:
+        """Whether ack(), retry() or reject() was called."""
+
+    def ack(self) -> None:
+        """Says that the completion is booked. When this returns, that is on disk, and it is never handed out again.
+
+        Raises StoreError when the store refuses: the completion is then handed out again. Raises ClosedError when it has
+        been answered already, or the feed was closed and it is in other hands.
+        """
+
+    def retry(self, after: Optional[Span] = None, reason: str = "") -> None:
+        """Asks for the completion again: after so many seconds (or a timedelta), or after a wait that grows with each
+        attempt. ``reason`` is kept for whoever looks at the inbox. At the feed's ``max_attempts`` it becomes a dead
+        letter.
+
+        Raises as ack().
+        """
+
+    def reject(self, reason: str) -> None:
+        """Says that trying again would be of no use: the completion becomes a dead letter, kept with the reason, and can be
+        replayed by ``store.inbox.replay(id)``.
+
+        Raises as ack().
+        """
+
+    def __enter__(self) -> OrderComplete:
+        """The completion, to be acknowledged at the end of the block."""
+
+    def __exit__(
+        self,
+        exc_type: Optional[Type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None: ...
+
+@final
+class BaseFeed:
+    """A running feed, as the Python half sees it. Not for direct use: see pico_erp.Feed."""
+
+    def next(self, timeout: Optional[float] = None) -> Optional[Delivery]:
+        """Waits for the next completion; None when the feed is closed.
+
+        Raises TimeoutError after ``timeout`` seconds, StoreError for what no waiting mends.
+        """
+
+    def opened(self, timeout: Optional[float] = None) -> None:
+        """Waits until nothing that happens from now on can be missed.
+
+        Raises TimeoutError after ``timeout`` seconds, ClosedError when the feed is closed.
+        """
+
+    def catch_up(self) -> None:
+        """Asks Pico now for what the live sources missed. Returns at once."""
+
+    def status(self) -> FeedStatus:
+        """Where the feed stands."""
+
+    def notices(self) -> FeedNotices:
+        """News of the feed from now on."""
+
+    def inbox(self) -> Inbox:
+        """The completions in the store."""
+
+    def receiver(
+        self,
+        bind: str = "127.0.0.1:0",
+        path: str = "/pico",
+        *,
+        secret_headers: Optional[Dict[str, Union[str, Sequence[str]]]] = None,
+        tls_cert: Optional[Pem] = None,
+        tls_key: Optional[Pem] = None,
+        max_body: int = 8388608,
+        any_content_type: bool = False,
+        max_connections: int = 256,
+        header_timeout: float = 10.0,
+        body_timeout: float = 30.0,
+        idle_timeout: float = 60.0,
+        health_path: Optional[str] = "/health",
+    ) -> WebhookReceiver:
+        """Starts an HTTP server whose posts go into this feed's inbox."""
+
+    def keep_webhook(
+        self,
+        subscription_id: str,
+        webhook_url: str,
+        webhook_headers: Optional[Dict[str, str]] = None,
+        response_fragment: Optional[str] = None,
+        *,
+        check_every: Span = 60.0,
+        grace: Span = 60.0,
+    ) -> WebhookKeeper:
+        """Keeps a webhook registered with Pico for as long as the keeper is held."""
+
+    def close(self, grace: float = 0.0) -> None:
+        """Ends the feed, and waits up to ``grace`` seconds for completions in consumers' hands to be answered. Does nothing
+        in a forked child.
+        """
+
+@final
+class FeedNotices:
+    """The notices of a feed from the moment it was asked for them: an iterator that ends with the feed.
+
+    A reader that is far behind (256 notices) misses the oldest: they are news, not a journal.
+    """
+
+    def next(self, timeout: Optional[float] = None) -> FeedNotice:
+        """Waits for the next notice.
+
+        Raises TimeoutError after ``timeout`` seconds, ClosedError when the feed is closed.
+        """
+
+    def __iter__(self) -> Iterator[FeedNotice]: ...
+    def __next__(self) -> FeedNotice: ...
+
+@final
+class WebhookReceiver:
+    """An HTTP server whose posts go into a feed's inbox. Made by Feed.receiver.
+
+    A post is answered with 200 once its completion is on disk; with 401 when the secret is wrong, 4xx when it cannot be
+    used, and 503 when it could not be stored: Pico drops it then, and the catch-up query finds it. Close it before
+    the feed.
+    """
+
+    @property
+    def address(self) -> str:
+        """The address it listens on and the port, such as "0.0.0.0:8443"."""
+
+    @property
+    def port(self) -> int:
+        """The port; tells which where 0 was asked for."""
+
+    @property
+    def url_path(self) -> str:
+        """The path that it takes posts on."""
+
+    def counts(self) -> ReceiverCounts:
+        """How many posts it has answered, by what became of them.
+
+        Raises ClosedError after close().
+        """
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Takes no more posts, lets those that are being received or stored finish, and ends; what is not done after
+        ``timeout`` seconds is broken off. May be called again.
+
+        Raises TimeoutError when something was still being stored: whether that is on disk is not known, and Pico was not
+        told that it is.
+        """
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: Optional[Type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None: ...
+
+@final
+class WebhookKeeper:
+    """Keeps a webhook registered for as long as it is open; the webhook stays registered after that. Made by
+    Feed.keep_webhook.
+    """
+
+    def check_now(self, timeout: Optional[float] = None) -> None:
+        """Checks the registration now, and returns when that is done. The feed's notices tell what was found.
+
+        Raises TimeoutError after ``timeout`` seconds, ClosedError after close().
+        """
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Ends it, after the check that is under way, if there is one. May be called again.
+
+        Raises TimeoutError when that check took longer than ``timeout`` seconds and was broken off. The webhook may be
+        unregistered then, which the next start mends.
+        """
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: Optional[Type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None: ...

@@ -1,0 +1,237 @@
+"""Plain records: what is told of streams, feeds, stores and webhooks. Frozen, and equal when their fields are.
+
+The native half makes them, by name and with the names of their fields.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Dict, Optional, Tuple
+
+from ._errors import Error
+from ._objects import OrderComplete, Webhook
+
+
+class Record:
+    """What all records have in common."""
+
+    def to_dict(self) -> Dict[str, Any]:
+        """The fields as what ``json.dumps`` takes: times as text (ISO 8601, UTC), errors as code, kind and message."""
+        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}  # type: ignore[arg-type]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (Record, Webhook)):
+        return value.to_dict()
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, Error):
+        return {"code": value.code, "kind": value.kind, "message": value.message}
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    return value
+
+
+@dataclass(frozen=True)
+class StreamState(Record):
+    """Where the connection behind a subscription or a feed stands."""
+
+    name: str
+    """``"connecting"``, ``"open"``, ``"switched"``, ``"retrying"`` or ``"closed"``."""
+    gap: Optional[float] = None
+    """With ``"open"``, when it is not the first connection: seconds in which nothing was heard. Events of that time are
+    lost to the stream, since Pico does not send them again; ``Client.order_completes`` still lists them, and a feed
+    catches up on them."""
+    failures: Optional[int] = None
+    """With ``"retrying"``: failures in a row."""
+    delay: Optional[float] = None
+    """With ``"retrying"``: seconds until the next try."""
+    cause: Optional[Error] = None
+    """With ``"retrying"``: what went wrong. With ``"switched"``: why the last transport did not do. With ``"closed"``: what
+    ended the stream, if it was an error."""
+    transport: Optional[str] = None
+    """With ``"connecting"``, ``"open"`` and ``"switched"``: ``"sse"``, ``"websocket"`` or ``"poll"``; the one that is used
+    from now on."""
+
+
+@dataclass(frozen=True)
+class InboxCounts(Record):
+    """How many completions are in which state."""
+
+    ready: int
+    """Waiting to be handed out."""
+    handed_out: int
+    """With the consumer."""
+    waiting: int
+    """Waiting until they are handed out again."""
+    acked: int
+    """Acknowledged."""
+    dead: int
+    """Dead letters."""
+    skipped: int
+    """Never handed out: there before a feed that was told to begin later, or dropped dead letters."""
+
+
+@dataclass(frozen=True)
+class InboxEntry(Record):
+    """One completion of the inbox, as it is listed."""
+
+    id: int
+    """Its number in the inbox, in the order of arrival."""
+    external_order_id: str
+    """The ERP's order id; empty where what came could not be read."""
+    operation_id: Optional[str]
+    """The operation that was completed."""
+    order_index: int
+    """The unit of the order, from 0."""
+    at: Optional[datetime]
+    """When it was completed (UTC)."""
+    produced_serial: Optional[str]
+    """The serial of the unit, where there was one."""
+    state: str
+    """``"ready"``, ``"handed_out"``, ``"waiting"``, ``"acked"``, ``"dead"`` or ``"skipped"``."""
+    attempts: int
+    """How often it was handed out."""
+    source: str
+    """How it came in first: ``"sse"``, ``"web_socket"``, ``"poll"``, ``"webhook"`` or ``"catch_up"``."""
+    arrived: datetime
+    """When it came in (UTC)."""
+    due: Optional[datetime]
+    """When it is handed out again, while it waits (UTC)."""
+    settled: Optional[datetime]
+    """When it got into this state, once it was handed out (UTC)."""
+    reason: Optional[str]
+    """Why it waits or is dead."""
+    raw: Optional[str]
+    """The JSON text exactly as Pico sent it; None when it was acknowledged long ago."""
+
+    @property
+    def completion(self) -> Optional[OrderComplete]:
+        """The completion; None when its text is not kept any more.
+
+        Raises DecodeError when it cannot be read, which is then why it is a dead letter.
+        """
+        return None if self.raw is None else OrderComplete.from_json(self.raw)
+
+    def to_dict(self) -> Dict[str, Any]:
+        """The fields as what ``json.dumps`` takes, with ``raw`` decoded."""
+        return {**super().to_dict(), "raw": None if self.raw is None else json.loads(self.raw)}
+
+
+@dataclass(frozen=True)
+class Watermark(Record):
+    """How far a source of completions has come."""
+
+    source: str
+    """``"sse"``, ``"web_socket"``, ``"poll"``, ``"webhook"`` or ``"catch_up"``."""
+    at: datetime
+    """The latest time of completion that it reported (UTC)."""
+    heard: datetime
+    """When it last reported one (UTC)."""
+    reports: int
+    """How many it reported, those known already included."""
+
+
+@dataclass(frozen=True)
+class CaughtUp(Record):
+    """What a catch-up query brought."""
+
+    at: datetime
+    """When it was through (UTC)."""
+    since: Optional[datetime]
+    """From which time on Pico was asked, where it can filter by time; otherwise it lists everything."""
+    listed: int
+    """How many completions Pico listed."""
+    found: int
+    """How many of them no live source had brought."""
+
+
+@dataclass(frozen=True)
+class FeedStatus(Record):
+    """Where a feed stands."""
+
+    inbox: InboxCounts
+    """The completions in the inbox, by state."""
+    watermarks: Tuple[Watermark, ...]
+    """How far each source has come."""
+    stream: Optional[StreamState]
+    """The live stream's last state; None where there is none."""
+    caught_up: Optional[CaughtUp]
+    """The last catch-up that was through."""
+    catch_up_error: Optional[Error]
+    """Why the last catch-up failed, when it did."""
+    store_error: Optional[Error]
+    """Why the store refuses, while it does."""
+
+
+@dataclass(frozen=True)
+class WebhookNotice(Record):
+    """What the keeper of a webhook has done or noticed."""
+
+    name: str
+    """``"registered"``, ``"posts_missing"``, ``"posts_arrive"``, ``"check_failed"``, ``"checks_work"``,
+    ``"registration_failed"`` or ``"fingerprint_not_saved"``."""
+    cause: Optional[str] = None
+    """With ``"registered"``: ``"first"``, ``"lost"``, ``"changed"`` or ``"new_settings"``."""
+    error: Optional[Error] = None
+    """With what failed: why."""
+    last_event_at: Optional[datetime] = None
+    """With ``"posts_missing"``: when Pico last had an event, by its clock (UTC)."""
+    last_received: Optional[datetime] = None
+    """With ``"posts_missing"``: when a post was last received, by this machine's clock (UTC)."""
+
+
+@dataclass(frozen=True)
+class FeedNotice(Record):
+    """Something that happened to a feed. None of these loses a completion."""
+
+    name: str
+    """``"stream"``, ``"problem"``, ``"caught_up"``, ``"catch_up_failed"``, ``"dead_letter"``, ``"store"`` or
+    ``"webhook"``."""
+    message: str
+    """The same in words; also ``str(notice)``."""
+    stream: Optional[StreamState] = None
+    """With ``"stream"``: the live stream's new state."""
+    caught_up: Optional[CaughtUp] = None
+    """With ``"caught_up"``: what the query brought."""
+    error: Optional[Error] = None
+    """With ``"problem"``, ``"catch_up_failed"`` and ``"store"``: why. All of them are tried again."""
+    id: Optional[int] = None
+    """With ``"dead_letter"``: its number in the inbox; None where what came could not be read."""
+    reason: Optional[str] = None
+    """With ``"dead_letter"``: why it is one."""
+    webhook: Optional[WebhookNotice] = None
+    """With ``"webhook"``: what its keeper tells."""
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(frozen=True)
+class ReceiverCounts(Record):
+    """How many posts a receiver has answered, by what became of them."""
+
+    accepted: int
+    """Posts that were stored, also where the client had hung up before the answer."""
+    refused_by_secret: int
+    """Posts without a right secret."""
+    refused: int
+    """Requests that could not be right: path, method, type, size, form."""
+    unavailable: int
+    """Posts that the store had no room for or failed on."""
+    failed: int
+    """Posts on which storing failed in a way that must not happen."""
+
+
+@dataclass(frozen=True)
+class EnsuredWebhook(Record):
+    """A webhook that is registered as it should be."""
+
+    outcome: str
+    """What was done to that end: ``"unchanged"``, ``"replaced"`` or ``"registered"``."""
+    webhook: Webhook
+    """The registration as Pico shows it."""
+    fingerprint: str
+    """What it was registered with, secrets only as a hash. Store it, and give it to the next call."""

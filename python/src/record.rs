@@ -1,0 +1,192 @@
+//! Makes the plain records: frozen dataclasses of the Python half (`pico_erp/_records.py`), which gives them equality,
+//! `repr`, pickling and `to_dict()`. This file only hands over the parts, by name.
+
+use pico_erp::{
+    CaughtUp, EnsuredWebhook, Error, FeedNotice, FeedStatus, InboxCounts, InboxEntry, KeeperNotice,
+    ReceiverCounts, RegistrationCause, StreamState, Watermark, WebhookOutcome,
+};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyTuple};
+
+use crate::error::exception;
+use crate::model::Webhook;
+use crate::stream::told_state;
+use crate::time::Utc;
+
+type Record<'py> = PyResult<Bound<'py, PyAny>>;
+
+/// A class of `pico_erp._records`.
+fn class<'py>(py: Python<'py>, name: &str) -> Record<'py> {
+    static RECORDS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    RECORDS.get_or_try_init(py, || py.import("pico_erp._records").map(Bound::unbind))?.bind(py).getattr(name)
+}
+
+/// An instance of a class with these fields; those that are left out have a default there.
+macro_rules! record {
+    ($py:expr, $class:literal, $($field:ident: $value:expr),* $(,)?) => {{
+        let fields = PyDict::new($py);
+        $(fields.set_item(stringify!($field), $value)?;)*
+        class($py, $class)?.call((), Some(&fields))
+    }};
+}
+
+fn error<'py>(py: Python<'py>, error: Option<&Error>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    error.map(|error| exception(py, error)).transpose()
+}
+
+fn state(py: Python<'_>, state: StreamState) -> Record<'_> {
+    class(py, "StreamState")?.call1(told_state(py, state)?.bind(py).cast::<PyTuple>()?.clone())
+}
+
+pub(crate) fn counts(py: Python<'_>, counts: InboxCounts) -> Record<'_> {
+    record!(py, "InboxCounts",
+        ready: counts.ready,
+        handed_out: counts.handed_out,
+        waiting: counts.waiting,
+        acked: counts.acked,
+        dead: counts.dead,
+        skipped: counts.skipped,
+    )
+}
+
+pub(crate) fn watermark(py: Python<'_>, mark: Watermark) -> Record<'_> {
+    record!(py, "Watermark",
+        source: mark.source.name(),
+        at: Utc(mark.at),
+        heard: Utc(mark.heard),
+        reports: mark.reports,
+    )
+}
+
+pub(crate) fn watermarks(py: Python<'_>, marks: Vec<Watermark>) -> PyResult<Bound<'_, PyTuple>> {
+    let marks: Vec<_> = marks.into_iter().map(|mark| watermark(py, mark)).collect::<PyResult<_>>()?;
+    PyTuple::new(py, marks)
+}
+
+pub(crate) fn entry(py: Python<'_>, entry: InboxEntry) -> Record<'_> {
+    record!(py, "InboxEntry",
+        id: entry.id,
+        external_order_id: entry.external_order_id,
+        operation_id: entry.operation_id,
+        order_index: entry.order_index,
+        at: entry.at.map(Utc),
+        produced_serial: entry.produced_serial,
+        state: entry.state.name(),
+        attempts: entry.attempts,
+        source: entry.source.name(),
+        arrived: Utc(entry.arrived),
+        due: entry.due.map(Utc),
+        settled: entry.settled.map(Utc),
+        reason: entry.reason,
+        raw: entry.raw.as_ref().map(pico_erp::Json::as_str),
+    )
+}
+
+fn caught_up(py: Python<'_>, caught_up: CaughtUp) -> Record<'_> {
+    record!(py, "CaughtUp",
+        at: Utc(caught_up.at),
+        since: caught_up.since.map(Utc),
+        listed: caught_up.listed,
+        found: caught_up.found,
+    )
+}
+
+pub(crate) fn status(py: Python<'_>, status: FeedStatus) -> Record<'_> {
+    record!(py, "FeedStatus",
+        inbox: counts(py, status.inbox)?,
+        watermarks: watermarks(py, status.watermarks)?,
+        stream: status.stream.map(|stream| state(py, stream)).transpose()?,
+        caught_up: status.caught_up.map(|news| caught_up(py, news)).transpose()?,
+        catch_up_error: error(py, status.catch_up_error.as_ref())?,
+        store_error: error(py, status.store_error.as_ref())?,
+    )
+}
+
+pub(crate) fn notice(py: Python<'_>, notice: FeedNotice) -> Record<'_> {
+    let message = notice.to_string();
+    match notice {
+        FeedNotice::Stream(stream) => {
+            record!(py, "FeedNotice", name: "stream", message: message, stream: state(py, stream)?)
+        }
+        FeedNotice::Problem(cause) => {
+            record!(py, "FeedNotice", name: "problem", message: message, error: exception(py, &cause)?)
+        }
+        FeedNotice::CaughtUp(news) => {
+            record!(py, "FeedNotice", name: "caught_up", message: message, caught_up: caught_up(py, news)?)
+        }
+        FeedNotice::CatchUpFailed(cause) => {
+            record!(py, "FeedNotice", name: "catch_up_failed", message: message, error: exception(py, &cause)?)
+        }
+        FeedNotice::DeadLetter { id, reason } => {
+            // 0: it could not be read, and its number is not known here.
+            let id = (id != 0).then_some(id);
+            record!(py, "FeedNotice", name: "dead_letter", message: message, id: id, reason: reason)
+        }
+        FeedNotice::Store(cause) => {
+            record!(py, "FeedNotice", name: "store", message: message, error: exception(py, &cause)?)
+        }
+        FeedNotice::Webhook(news) => {
+            record!(py, "FeedNotice", name: "webhook", message: message, webhook: webhook_notice(py, news)?)
+        }
+        // The enum may grow; then there is at least the text.
+        _ => record!(py, "FeedNotice", name: "unknown", message: message),
+    }
+}
+
+fn webhook_notice(py: Python<'_>, notice: KeeperNotice) -> Record<'_> {
+    match notice {
+        KeeperNotice::Registered(cause) => {
+            let cause = match cause {
+                RegistrationCause::First => "first",
+                RegistrationCause::Lost => "lost",
+                RegistrationCause::Changed => "changed",
+                RegistrationCause::NewSettings => "new_settings",
+                _ => "unknown",
+            };
+            record!(py, "WebhookNotice", name: "registered", cause: cause)
+        }
+        KeeperNotice::CatchUp => record!(py, "WebhookNotice", name: "catch_up"),
+        KeeperNotice::PostsMissing { last_event_at, last_received } => record!(py, "WebhookNotice",
+            name: "posts_missing",
+            last_event_at: Utc(last_event_at),
+            last_received: last_received.map(Utc),
+        ),
+        KeeperNotice::PostsArrive => record!(py, "WebhookNotice", name: "posts_arrive"),
+        KeeperNotice::CheckFailed(cause) => {
+            record!(py, "WebhookNotice", name: "check_failed", error: exception(py, &cause)?)
+        }
+        KeeperNotice::ChecksWork => record!(py, "WebhookNotice", name: "checks_work"),
+        KeeperNotice::RegistrationFailed(cause) => {
+            record!(py, "WebhookNotice", name: "registration_failed", error: exception(py, &cause)?)
+        }
+        KeeperNotice::FingerprintNotSaved(cause) => {
+            record!(py, "WebhookNotice", name: "fingerprint_not_saved", error: exception(py, &cause)?)
+        }
+        _ => record!(py, "WebhookNotice", name: "unknown"),
+    }
+}
+
+pub(crate) fn receiver_counts(py: Python<'_>, counts: ReceiverCounts) -> Record<'_> {
+    record!(py, "ReceiverCounts",
+        accepted: counts.accepted,
+        refused_by_secret: counts.refused_by_secret,
+        refused: counts.refused,
+        unavailable: counts.unavailable,
+        failed: counts.failed,
+    )
+}
+
+pub(crate) fn ensured(py: Python<'_>, ensured: EnsuredWebhook) -> Record<'_> {
+    let outcome = match ensured.outcome {
+        WebhookOutcome::Unchanged => "unchanged",
+        WebhookOutcome::Replaced => "replaced",
+        WebhookOutcome::Registered => "registered",
+        _ => "unknown",
+    };
+    record!(py, "EnsuredWebhook",
+        outcome: outcome,
+        webhook: Webhook::new(ensured.webhook),
+        fingerprint: ensured.fingerprint.as_str(),
+    )
+}
