@@ -3,6 +3,10 @@
 //! `cargo xtask test` installs the tools and passes their places by `PICO_TEST_*` variables. Without them a test
 //! fails and says so: a language that is not tested is never a silent pass.
 
+pub mod journal;
+pub mod seed;
+pub mod sudden_death;
+
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;

@@ -1,5 +1,8 @@
 //! `cargo xtask soak [ROUNDS]`: what is too slow for every run of the tests. The Rust tests under AddressSanitizer, the model of
 //! what the C ABI's threads share under loom, and the tests that depend on timing again and again.
+//! `cargo xtask soak crash [MINUTES]`: only the programs that are killed and whose power is cut, for that long.
+
+use std::time::Duration;
 
 use crate::Outcome;
 use crate::report::Report;
@@ -8,6 +11,10 @@ use crate::tools;
 use crate::tree::Tree;
 
 const ROUNDS: u32 = 10;
+/// How long `soak crash` kills.
+const MINUTES: u64 = 10;
+/// How long each round of the whole kills.
+const KILLING: Duration = Duration::from_secs(60);
 /// Sanitizers need the target spelled out, so that build scripts are not built with them.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
@@ -37,8 +44,33 @@ pub(crate) fn run(tree: &Tree, rounds: Option<&str>) -> Outcome<bool> {
         report.step(&format!("C tests, natively and under valgrind, round {round} of {rounds}"), || {
             test::with(tree.cargo(["test", "-q", "-p", "pico-erp-tests", "--test", "c"]), &variables).run()
         });
+        kill(tree, &mut report, KILLING, &format!("round {round} of {rounds}"));
     }
     Ok(report.finish())
+}
+
+/// Runs the crash tests for `minutes`, and the power cuts once.
+pub(crate) fn crash(tree: &Tree, minutes: Option<&str>) -> Outcome<bool> {
+    let minutes = match minutes {
+        None => MINUTES,
+        Some(text) => text.parse().map_err(|_| format!("MINUTES: `{text}` is not a number"))?,
+    };
+    let mut report = Report::new();
+    kill(tree, &mut report, Duration::from_secs(60 * minutes), &format!("{minutes} min"));
+    Ok(report.finish())
+}
+
+/// The crash tests, all at once for that long, and the power cuts; each time with other seeds, which they print.
+fn kill(tree: &Tree, report: &mut Report, time: Duration, which: &str) {
+    report.step(&format!("kill -9, {which}"), || {
+        tree.cargo(["test", "-q", "-p", "pico-erp-tests", "--test", "crash", "--"])
+            .args(["--nocapture", "--test-threads", "8"])
+            .env("PICO_CRASH_SECONDS", time.as_secs().to_string())
+            .run()
+    });
+    report.step(&format!("power cuts, {which}"), || {
+        tree.cargo(["test", "-q", "-p", "pico-erp-tests", "--test", "power_loss", "--", "--nocapture"]).run()
+    });
 }
 
 /// A nightly feature of the compiler, which the environment variable lets a stable one use too.

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: the order of all checks and tests. First the checks of style, then one cargo build of
 //! everything and the Python wheel, built for real and installed as a user would, then one cargo test of everything
-//! (the package `pico-erp-tests` in it compiles and runs the C, .NET, GraphQL peers, curl and fault tests
+//! (the package `pico-erp-tests` in it compiles and runs the C, .NET, GraphQL peers, curl, fault and crash tests
 //! with the tools whose places it is told by variables), then the tests of the installed wheel.
 //!
 //! Every step is tried even when an earlier one failed, unless it cannot work without it; a tool that is
@@ -33,14 +33,25 @@ pub(crate) enum Suite {
     Curl,
     /// Test targets `faults` and `faults_*` of `pico-erp-tests`, which run programs in C, Python and Rust.
     Faults,
+    /// Test targets `crash` and `power_loss` of `pico-erp-tests`, which kill programs and take their power away.
+    Crash,
     /// The wheel, pytest and the check of the stubs.
     Python,
 }
 
 impl Suite {
     /// In the order in which they run.
-    pub(crate) const ALL: &[Self] =
-        &[Self::Lint, Self::Rust, Self::C, Self::Dotnet, Self::Peers, Self::Curl, Self::Faults, Self::Python];
+    pub(crate) const ALL: &[Self] = &[
+        Self::Lint,
+        Self::Rust,
+        Self::C,
+        Self::Dotnet,
+        Self::Peers,
+        Self::Curl,
+        Self::Faults,
+        Self::Crash,
+        Self::Python,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -51,6 +62,7 @@ impl Suite {
             Self::Peers => "peers",
             Self::Curl => "curl",
             Self::Faults => "faults",
+            Self::Crash => "crash",
             Self::Python => "python",
         }
     }
@@ -60,6 +72,7 @@ impl Suite {
         let language = target.split('_').next().unwrap_or(target);
         match self {
             Self::C => matches!(language, "c" | "cpp"),
+            Self::Crash => matches!(language, "crash" | "power"),
             _ => language == self.name(),
         }
     }
@@ -97,8 +110,10 @@ pub(crate) fn run(tree: &Tree, only: Option<Suite>) -> bool {
     let python = suites.iter().any(|suite| matches!(suite, Suite::Faults | Suite::Python))
         && install_wheel(tree, &variables, &mut report);
     if only != Some(Suite::Python) {
-        let name =
-            format!("{}: cargo test", only.map_or("rust, c, dotnet, peers, curl, faults", Suite::name));
+        let name = format!(
+            "{}: cargo test",
+            only.map_or("rust, c, dotnet, peers, curl, faults, crash", Suite::name)
+        );
         if built {
             report.step(&name, || cargo_tests(tree, &variables, only));
         } else {
@@ -217,6 +232,8 @@ mod tests {
             ("peers", Suite::Peers),
             ("peers_websocket", Suite::Peers),
             ("faults", Suite::Faults),
+            ("crash", Suite::Crash),
+            ("power_loss", Suite::Crash),
         ] {
             let owners: Vec<Suite> = Suite::ALL.iter().copied().filter(|suite| suite.owns(target)).collect();
             assert_eq!(owners, [suite], "{target}");
@@ -231,7 +248,7 @@ mod tests {
             "perl"
                 .parse::<Suite>()
                 .unwrap_err()
-                .contains("lint, rust, c, dotnet, peers, curl, faults, python")
+                .contains("lint, rust, c, dotnet, peers, curl, faults, crash, python")
         );
     }
 }

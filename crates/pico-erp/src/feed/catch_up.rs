@@ -40,6 +40,7 @@ pub(super) enum TimeFilter {
 /// Asks and takes in once.
 pub(super) async fn catch_up(shared: &Shared, filter: TimeFilter) -> Result<(CaughtUp, TimeFilter), Error> {
     let filter = if filter == TimeFilter::Unknown { time_filter(shared).await? } else { filter };
+    let asked = shared.store.now();
     let (begun, last, latest) = shared
         .store
         .run(Durability::Process, |backend| {
@@ -75,8 +76,9 @@ pub(super) async fn catch_up(shared: &Shared, filter: TimeFilter) -> Result<(Cau
             if !begun {
                 backend.set_note(BEGUN, "1")?;
             }
-            // What was known before the query was asked: later completions may be in the list or not.
-            match latest {
+            // What was known before the query was asked: later completions may be in the list or not. One that is dated
+            // ahead says nothing of what comes after it, so no later than when the query was asked.
+            match latest.map(|latest| latest.min(asked)) {
                 Some(latest) if last != Some(latest) => backend.set_note(CAUGHT_UP_TO, &latest.to_string()),
                 _ => Ok(()),
             }

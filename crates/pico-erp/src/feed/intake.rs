@@ -46,6 +46,8 @@ struct Intake {
     next: Instant,
     /// Something was missed while the query was running, so it is asked again.
     again: bool,
+    /// The stream was opened while the query was running, so what it missed before that may not be in the answer.
+    gap: bool,
     failures: u32,
     filter: TimeFilter,
     hold_until: Option<Instant>,
@@ -65,6 +67,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         running: None,
         next: if live { now + FIRST_WAIT } else { now },
         again: false,
+        gap: false,
         failures: 0,
         filter: TimeFilter::Unknown,
         hold_until: None,
@@ -157,8 +160,10 @@ impl Intake {
         if let StreamState::Open { transport, .. } = &state {
             self.source = Source::from(*transport);
             if self.may_hold {
+                // Of several gaps the first one counts: a stream that flaps must not put the end off again and again.
                 self.hold_until.get_or_insert_with(|| Instant::now() + HOLD);
             }
+            self.gap = self.running.is_some();
             self.missed_something();
         } else if matches!(state, StreamState::Retrying { failures: 1, .. }) {
             // The stream may stay away for long; what it misses meanwhile comes by the query.
@@ -202,6 +207,7 @@ impl Intake {
 
     fn caught_up(&mut self, result: Result<(CaughtUp, TimeFilter), Error>) {
         self.running = None;
+        let gap = std::mem::take(&mut self.gap);
         let now = Instant::now();
         match result {
             Ok((caught_up, filter)) => {
@@ -218,7 +224,10 @@ impl Intake {
                 self.shared.standing.send_modify(|standing| standing.caught_up = true);
                 if self.again {
                     self.catch_up();
-                    return;
+                    // Somebody who asks for it all the time does not keep what is there from being handed out.
+                    if gap {
+                        return;
+                    }
                 }
             }
             Err(error) => {

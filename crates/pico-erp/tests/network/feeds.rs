@@ -7,7 +7,7 @@ use pico_erp::{
     Backoff, Client, Delivery, ErrorKind, Feed, FeedNotice, FeedPolicy, FeedStart, InboxState, OrderSave,
     Proxy, Source, Store, StreamPolicy, StreamTransport, WebhookReceiver, WebhookSubscribe,
 };
-use pico_erp_sandbox::{CompletionSpec, Config, Sandbox, Waits, WebhookPosts};
+use pico_erp_sandbox::{CompletionSpec, Config, Sandbox, Time, Waits, WebhookPosts};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -168,6 +168,34 @@ async fn what_happens_while_the_connection_is_down_is_caught_up_after_it() {
 }
 
 #[tokio::test]
+async fn catch_ups_that_are_asked_for_all_the_time_hold_nothing_up() {
+    let (sandbox, place) = (sandbox().await, Place::new());
+    let client = client(&sandbox, StreamTransport::Sse);
+    let feed = feed(&client, &place.store().await, policy()).await;
+    let mut notices = feed.notices();
+    let asks = async {
+        loop {
+            feed.catch_up();
+            notices.next().await.unwrap();
+        }
+    };
+    let books = async {
+        for round in 0..5 {
+            sandbox.cut_connections();
+            let order = format!("{round}");
+            complete(&client, &sandbox, &order).await;
+            assert_eq!(ack_next(&feed).await, order);
+        }
+    };
+    tokio::select! {
+        () = asks => {}
+        () = books => {}
+        // A feed holds completions back for longer than that when it never stops to catch up.
+        () = tokio::time::sleep(Duration::from_secs(15)) => panic!("{:?}", feed.status().await),
+    }
+}
+
+#[tokio::test]
 async fn one_completion_by_stream_webhook_twice_and_catch_up_at_once_is_handed_out_once() {
     let (sandbox, place) = (sandbox().await, Place::new());
     sandbox.set_webhook_posts(WebhookPosts::Twice);
@@ -267,6 +295,26 @@ async fn a_clock_of_picos_that_is_set_back_an_hour_loses_nothing() {
         let caught_up = after.status().await.unwrap().caught_up.unwrap();
         assert_eq!(caught_up.since.is_some(), time_filter, "{caught_up:?}");
     }
+}
+
+#[tokio::test]
+async fn one_completion_that_is_dated_far_ahead_does_not_hide_what_is_missed_later() {
+    let (sandbox, place) = (sandbox().await, Place::new());
+    sandbox.set_time_filter(true);
+    let client = client(&sandbox, StreamTransport::Sse);
+    let store = place.store().await;
+    let before = feed(&client, &store, policy()).await;
+    save(&client, "ahead").await;
+    let year_2099 = Time::from_unix_millis(4_070_908_800_000).unwrap();
+    sandbox.complete(CompletionSpec::new("ahead").at(year_2099)).unwrap();
+    assert_eq!(ack_next(&before).await, "ahead");
+    assert_quiet(&before).await;
+    before.close(DEADLINE).await;
+    complete(&client, &sandbox, "while the feed was down").await;
+    let after = feed(&client, &store, policy()).await;
+    assert_eq!(ack_next(&after).await, "while the feed was down");
+    let since = after.status().await.unwrap().caught_up.unwrap().since;
+    assert!(since.is_some(), "the filter by time is not used");
 }
 
 #[tokio::test]

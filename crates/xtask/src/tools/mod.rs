@@ -26,7 +26,7 @@ type Install = fn(&Tree) -> Outcome<Variables>;
 /// Every tool by the name shown to people, the suites that need it, and what installs it; a tool comes after
 /// those it builds on.
 const TOOLS: &[(&str, &[Suite], Install)] = &[
-    ("C compiler", &[Suite::C, Suite::Faults, Suite::Rust], system::c_compiler),
+    ("C compiler", &[Suite::C, Suite::Faults, Suite::Crash, Suite::Rust], system::c_compiler),
     ("C++ compiler", &[Suite::C], system::cxx_compiler),
     ("valgrind", &[Suite::C], system::valgrind),
     ("curl", &[Suite::Curl], system::curl),

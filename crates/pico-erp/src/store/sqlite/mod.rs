@@ -55,14 +55,15 @@ pub(super) fn open(path: &Path, settings: Settings) -> Result<Sqlite, Error> {
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection =
         Connection::open_with_flags(path, flags).map_err(|error| failure.of("cannot be opened", error))?;
-    let mut store = Sqlite { connection, failure, durability: None };
-    store.prepare(settings.max_size).map_err(|error| store.failure.of("cannot be opened", error))?;
-    if store.connection.is_readonly("main").unwrap_or(false) {
+    // Before the file is looked at, which makes companions of it, and these would belong to the wrong user.
+    if connection.is_readonly("main").unwrap_or(false) {
         return Err(Error::new(
             ErrorKind::StoreReadOnly,
             format!("{}: the file may not be written by this process", path.display()),
         ));
     }
+    let mut store = Sqlite { connection, failure, durability: None };
+    store.prepare(settings.max_size).map_err(|error| store.failure.of("cannot be opened", error))?;
     schema::migrate(&mut store.connection, &store.failure)?;
     Ok(store)
 }
