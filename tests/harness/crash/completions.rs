@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
-use pico_erp_tests::seed::Seed;
+use pico_erp_tests::seed::{Seed, told};
 
 use crate::books::{self, Answered};
 use crate::floor::Floor;
@@ -50,7 +50,7 @@ pub(crate) fn round(sources: &'static [&'static str]) -> impl AsyncFnMut(&Seed, 
         assert!(status.success(), "the last life ended with {status}");
         let verdict = books::check(&floor.sandbox.completions(), &erp.journal, &erp.store, &answered).await;
         match verdict {
-            Ok(figures) => println!("{kills} kills in {killing:.1?}: {figures}"),
+            Ok(figures) => told(&format!("{kills} kills in {killing:.1?}: {figures}")),
             Err(wrong) => {
                 let kept = folder.keep();
                 panic!(

@@ -8,7 +8,7 @@ use fastrand::Rng;
 use pico_erp::Store;
 use pico_erp_sandbox::{Config, Fault, FaultKind, Order, Sandbox};
 use pico_erp_tests::journal;
-use pico_erp_tests::seed::Seed;
+use pico_erp_tests::seed::{Seed, told};
 use serde_json::Value;
 
 use crate::floor::faults;
@@ -38,7 +38,7 @@ pub(crate) async fn round(seed: &Seed, number: u64, end: Instant) {
     let status = producer(&endpoint, &store, &journal, 0, "drain").end(DRAIN).await;
     assert!(status.success(), "the last life ended with {status}");
     match check(&sandbox.orders(), &journal::lines(&journal), &store).await {
-        Ok(figures) => println!("{kills} kills in {killing:.1?}: {figures}"),
+        Ok(figures) => told(&format!("{kills} kills in {killing:.1?}: {figures}")),
         Err(wrong) => {
             let kept = folder.keep();
             panic!("{wrong}\nafter {kills} kills in round {number}; the files are in {}", kept.display());

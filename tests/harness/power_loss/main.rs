@@ -16,7 +16,7 @@ use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use pico_erp::{Client, OrderSave, Proxy};
 use pico_erp_sandbox::{CompletionSpec, Config, Sandbox};
-use pico_erp_tests::seed::Seed;
+use pico_erp_tests::seed::{Seed, told};
 
 use claims::Claims;
 use cut::{Cut, Moment, PowerCut};
@@ -84,7 +84,7 @@ async fn what_was_confirmed_survives_a_power_cut_at_every_sync() {
     let seed = Seed::new("PICO_POWER_SEED", "power");
     let (shadow, sandbox) = (PowerCut::new(false), sandbox().await);
     let (syncs, images, wrong) = every_sync(&shadow, &sandbox.endpoint(), &seed).await;
-    println!("{syncs} syncs, {images} images");
+    told(&format!("{syncs} syncs, {images} images"));
     assert!(wrong.is_empty(), "{} of {images} images are wrong:\n{}", wrong.len(), wrong.join("\n"));
     assert!(syncs > 60, "only {syncs} syncs: the program is not what it was");
 }
