@@ -35,6 +35,7 @@ mod filter;
 mod graphql;
 mod inbox;
 mod json;
+mod json_forms;
 mod list_stream;
 mod model;
 mod operations;
