@@ -12,3 +12,6 @@ Span = Union[float, timedelta]
 
 StorePath = Union[str, "PathLike[str]"]
 """Where the file of a store is."""
+
+FilePath = Union[str, "PathLike[str]"]
+"""Where any other file is."""

@@ -1,4 +1,6 @@
-"""``Client``: the calls of the native half, the streams as subscriptions, and the feed."""
+"""``Client``: the calls of the native half, the streams as subscriptions, the feed, the sender of an outbox, and the
+catalogue.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,10 @@ from ._errors import Error
 from ._feed import Feed
 from ._native import BaseClient
 from ._objects import Json, NoteEvent, Operation, OrderComplete, SubOperation
-from ._records import FeedNotice, StreamState
+from ._orders import Catalogue
+from ._outbox import OutboxSender
+from ._records import FeedNotice, OutboxEntry, StreamState
+from ._shutdown import closed_at_exit
 from ._subscription import Subscription
 
 
@@ -122,6 +127,51 @@ class Client(BaseClient):
             backoff_max,
         )
         return Feed(feed, on_notice=on_notice)
+
+    def outbox(
+        self,
+        store: Union[Store, StorePath],
+        *,
+        batch: int = 50,
+        concurrency: int = 4,
+        backoff: float = 1.0,
+        backoff_max: float = 60.0,
+        retry_after_max: Span = 300.0,
+        on_settled: Optional[Callable[[OutboxEntry], object]] = None,
+    ) -> OutboxSender:
+        """Starts to send the orders that are queued in a store's outbox, each until Pico has taken or refused it. See
+        ``OutboxSender``.
+
+        ``store`` is a ``Store``, or the path of one, which is made when there is none and closed with the sender.
+        ``batch`` is how many saves go into one request (1 to 1000), ``concurrency`` how many requests are under way at once
+        (1 to 64). After failures it waits from ``backoff`` to ``backoff_max`` seconds, and as long as the server asks for,
+        ``retry_after_max`` at most, in seconds or as a timedelta.
+
+        ``on_settled`` is called with each order that this sender settles, once that is on disk: sent, failed, or
+        superseded while it was being sent; one at a time and in order, on a thread of the sender's own. Sending waits for
+        it when it falls far behind; an exception of it goes to ``threading.excepthook``. It is news: an order that was
+        settled just before a crash is not told of again, but ``Outbox.get`` knows it.
+
+        Raises InvalidArgumentError naming the argument; StoreInUseError while another sender runs on this store, and
+        what opening a ``Store`` raises. Failures to connect are not raised: the sender tries again.
+        """
+        tell = on_settled is not None
+        sender = self._outbox(store, batch, concurrency, backoff, backoff_max, retry_after_max, tell)
+        return OutboxSender(sender, on_settled=on_settled)
+
+    def catalogue(self, store: Union[Store, StorePath], *, refresh_every: Span = 600.0) -> Catalogue:
+        """Keeps a copy of Pico's operations in a store current, from now on. See ``Catalogue``.
+
+        ``store`` is a ``Store``, or the path of one, which is made when there is none and closed with the catalogue. The
+        operations' stream tells of changes; the whole list is read besides at the start, after each interruption and
+        every ``refresh_every``, in seconds or as a timedelta. Does not wait for Pico: see ``Catalogue.ready``.
+
+        Raises InvalidArgumentError naming the argument; StoreInUseError while another catalogue is kept on this store, and
+        what opening a ``Store`` raises. Failures to connect are not raised: it tries again, and ``status()`` tells.
+        """
+        catalogue = self._catalogue(store, refresh_every)
+        closed_at_exit(catalogue)
+        return catalogue
 
     def operations_stream(
         self,

@@ -11,6 +11,7 @@ from typing_extensions import Self
 
 from ._arguments import Pem, Span, StorePath
 from ._objects import OrderComplete
+from ._orders import Outbox
 from ._records import FeedNotice, FeedStatus, InboxCounts, InboxEntry, ReceiverCounts, Watermark
 
 __all__ = [
@@ -26,11 +27,12 @@ __all__ = [
 
 @final
 class Store:
-    """One file that keeps completions over restarts, crashes and power cuts.
+    """One file that keeps completions, orders and operations over restarts, crashes and power cuts.
 
     Made when there is none, unless ``must_exist``. Whatever a call confirms is on disk when it returns. Several
-    processes may open the same file, to look at it or to replay dead letters; one at a time may run a feed on it. It must
-    lie on a local disk: the locks do not hold on network file systems.
+    processes may open the same file, to look at it, to queue orders or to replay dead letters; one at a time may run a
+    feed on it, one send its outbox, and one keep its catalogue. It must lie on a local disk: the locks do not hold on
+    network file systems.
 
     ``max_size`` is how large the file may grow, in bytes; beyond that the store refuses with StoreFullError, as on a full
     disk. ``keep_acked`` is how long the text of an acknowledged completion is kept, ``keep_sent`` how long an order that
@@ -73,9 +75,16 @@ class Store:
         Raises ClosedError after close().
         """
 
+    @property
+    def outbox(self) -> Outbox:
+        """The orders in this store that are on their way to Pico.
+
+        Raises ClosedError after close().
+        """
+
     def close(self) -> None:
-        """Waits until all that was asked of the store is on disk, and closes the file. A feed that still runs on it ends.
-        May be called again.
+        """Waits until all that was asked of the store is on disk, and closes the file. What still runs on it ends. May be
+        called again.
         """
 
     def __enter__(self) -> Self: ...

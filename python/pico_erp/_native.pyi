@@ -48,13 +48,26 @@ from ._objects import (
     SubOperation,
     Webhook,
 )
+from ._orders import (
+    BaseOutboxSender,
+    Catalogue,
+    CatalogueChanges,
+    CatalogueEntries,
+    Outbox,
+    OutboxEntries,
+    OutboxSettled,
+)
 from ._records import EnsuredWebhook
 
 __all__ = [
     "Attribute",
     "BaseClient",
     "BaseFeed",
+    "BaseOutboxSender",
     "BaseSandbox",
+    "Catalogue",
+    "CatalogueChanges",
+    "CatalogueEntries",
     "Delivery",
     "FeedNotices",
     "Inbox",
@@ -65,6 +78,9 @@ __all__ = [
     "OperationSummary",
     "OrderComplete",
     "OrderedOperation",
+    "Outbox",
+    "OutboxEntries",
+    "OutboxSettled",
     "Reply",
     "State",
     "Store",
@@ -131,7 +147,9 @@ class BaseClient:
         """Whether close() was called."""
 
     def close(self) -> None:
-        """Closes the streams and the feeds, ends the calls that wait with ClosedError, and refuses new ones. May be called again."""
+        """Closes the streams, feeds, senders and catalogues, ends the calls that wait with ClosedError, and refuses new ones.
+        May be called again.
+        """
 
     def operations(
         self,
@@ -174,6 +192,21 @@ class BaseClient:
 
         Returns "created" or "updated", or whatever else the server said. Retried where a passing cause is to blame:
         repeating it does no harm.
+        """
+
+    def save_order_by_part(
+        self,
+        catalogue: Catalogue,
+        external_order_id: str,
+        part_number: str,
+        revision: Optional[str] = None,
+        order_index: int = 0,
+        select_optional_operation_ids: Sequence[str] = (),
+        timeout: Optional[float] = None,
+    ) -> str:
+        """Saves an order for the operation that a part number, and a revision where one is given, mean in the catalogue.
+
+        Returns and raises as save_order() and Catalogue.order_by_part(), the latter with nothing sent.
         """
 
     def cancel_order(
@@ -260,6 +293,17 @@ class BaseClient:
         backoff: float,
         backoff_max: float,
     ) -> BaseFeed: ...
+    def _catalogue(self, store: Union[Store, StorePath], refresh_every: Span) -> Catalogue: ...
+    def _outbox(
+        self,
+        store: Union[Store, StorePath],
+        batch: int,
+        concurrency: int,
+        backoff: float,
+        backoff_max: float,
+        retry_after_max: Span,
+        tell: bool,
+    ) -> BaseOutboxSender: ...
     def _note_events_stream(self) -> Stream: ...
     def _subscribe(
         self,

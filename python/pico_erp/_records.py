@@ -1,4 +1,5 @@
-"""Plain records: what is told of streams, feeds, stores and webhooks. Frozen, and equal when their fields are.
+"""Plain records: what is told of streams, feeds, stores, webhooks, orders on their way, and operations. Frozen, and equal
+when their fields are.
 
 The native half makes them, by name and with the names of their fields.
 """
@@ -8,10 +9,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 from ._errors import Error
-from ._objects import OrderComplete, Webhook
+from ._objects import Operation, OrderComplete, Webhook
 
 
 class Record:
@@ -23,7 +24,7 @@ class Record:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, (Record, Webhook)):
+    if isinstance(value, (Record, Operation, Webhook)):
         return value.to_dict()
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
@@ -47,7 +48,7 @@ class StreamState(Record):
     failures: Optional[int] = None
     """With ``"retrying"``: failures in a row."""
     delay: Optional[float] = None
-    """With ``"retrying"``: seconds until the next try."""
+    """With ``"retrying"``, and with ``"closed"`` in a catalogue, which opens another: seconds until the next try."""
     cause: Optional[Error] = None
     """With ``"retrying"``: what went wrong. With ``"switched"``: why the last transport did not do. With ``"closed"``: what
     ended the stream, if it was an error."""
@@ -235,3 +236,237 @@ class EnsuredWebhook(Record):
     """The registration as Pico shows it."""
     fingerprint: str
     """What it was registered with, secrets only as a hash. Store it, and give it to the next call."""
+
+
+@dataclass(frozen=True)
+class OrderSave(Record):
+    """An order to save: what ``Outbox.save_all`` takes and ``Catalogue.order_by_part`` makes."""
+
+    operation_id: str
+    """What to build."""
+    external_order_id: str
+    """The ERP's order id."""
+    order_index: int = 0
+    """Which unit of the order, from 0."""
+    select_optional_operation_ids: Sequence[str] = ()
+    """The optional operations to include, by id."""
+    request_id: Optional[str] = None
+    """An id of the caller's: queued again under the same one, the order is still queued once."""
+
+
+@dataclass(frozen=True)
+class Queued(Record):
+    """What became of an order that was queued."""
+
+    id: int
+    """Its number in the outbox, for ``Outbox.wait`` and ``Outbox.get``."""
+    known: bool
+    """Whether it was queued before under the same request id; nothing was added then."""
+    superseded: int
+    """How many unsent saves it took the place of."""
+
+
+@dataclass(frozen=True)
+class OutboxCounts(Record):
+    """How many orders are in which state."""
+
+    queued: int
+    """Waiting to be sent."""
+    sending: int
+    """Being sent."""
+    waiting: int
+    """Waiting until they are sent again."""
+    sent: int
+    """Taken by Pico."""
+    failed: int
+    """Refused by Pico, and kept until they are retried or dropped."""
+    superseded: int
+    """Replaced by a later order before they were sent."""
+    dropped: int
+    """Given up."""
+
+    @property
+    def unsent(self) -> int:
+        """How many are still to be sent."""
+        return self.queued + self.sending + self.waiting
+
+
+@dataclass(frozen=True)
+class OutboxFailure(Record):
+    """Why an order failed, or what went wrong the last time it was sent."""
+
+    code: int
+    """The number of the kind of error, as ``Error.code``."""
+    message: str
+    """What went wrong in words."""
+    graphql_errors: Tuple[Any, ...]
+    """The errors of Pico's reply, decoded."""
+
+
+@dataclass(frozen=True)
+class OutboxEntry(Record):
+    """One order of the outbox."""
+
+    id: int
+    """Its number in the outbox, in the order of queueing."""
+    kind: str
+    """``"save"`` or ``"cancel"``."""
+    external_order_id: str
+    """The ERP's order id."""
+    operation_id: str
+    """What is to be built."""
+    order_index: Optional[int]
+    """Which unit; None when all are to be cancelled."""
+    cancel_all: bool
+    """Whether all units are to be cancelled."""
+    input: str
+    """The input of the mutation as it is sent, JSON text."""
+    state: str
+    """``"queued"``, ``"sending"``, ``"waiting"``, ``"sent"``, ``"failed"``, ``"superseded"`` or ``"dropped"``."""
+    attempts: int
+    """How often it was sent."""
+    queued: datetime
+    """When it was queued (UTC)."""
+    due: Optional[datetime]
+    """When it is sent again, while it waits (UTC)."""
+    settled: Optional[datetime]
+    """When it was settled (UTC)."""
+    superseded_by: Optional[int]
+    """The number of the order that took its place, when it is superseded."""
+    message: Optional[str]
+    """What Pico said: ``"created"``, ``"updated"``, ``"canceled"``."""
+    error: Optional[OutboxFailure]
+    """Why it failed, or what went wrong the last time."""
+    request_id: Optional[str]
+    """The caller's id for it."""
+
+    def to_dict(self) -> Dict[str, Any]:
+        """The fields as what ``json.dumps`` takes, with ``input`` decoded."""
+        return {**super().to_dict(), "input": json.loads(self.input)}
+
+
+@dataclass(frozen=True)
+class OutboxStatus(Record):
+    """How a sender is doing."""
+
+    counts: OutboxCounts
+    """The orders in the outbox, by state."""
+    last_error: Optional[Error]
+    """What went wrong last, other than the refusal of an order; None once requests get through again."""
+    paused_until: Optional[datetime]
+    """Until when nothing is sent, after a failure (UTC)."""
+    batching: bool
+    """Whether saves go in batches; not for ten minutes after the server refused one."""
+
+
+@dataclass(frozen=True)
+class ImportCounts(Record):
+    """What an import has done."""
+
+    lines: int
+    """Lines read, without the header and empty ones."""
+    queued: int
+    """Orders queued; a line of several units is several."""
+    known: int
+    """Orders that an earlier run of the same import had queued."""
+    refused: int
+    """Lines that were refused."""
+
+
+@dataclass(frozen=True)
+class ImportProgress(Record):
+    """How far an import has come."""
+
+    counts: ImportCounts
+    """What it has done."""
+    read: int
+    """How many bytes of the file it has read."""
+    size: int
+    """The size of the file."""
+
+
+@dataclass(frozen=True)
+class RefusedLine(Record):
+    """A line of a file that could not become an order."""
+
+    line: int
+    """The line, from 1."""
+    error: Error
+    """What is wrong, with line and column."""
+
+
+@dataclass(frozen=True)
+class ImportReport(Record):
+    """What came of an import."""
+
+    digest: str
+    """What tells it from every other, for ``Outbox.import_results``."""
+    counts: ImportCounts
+    """What it has done."""
+    refused: Tuple[RefusedLine, ...]
+    """The first hundred refused lines. All are among the results."""
+
+
+@dataclass(frozen=True)
+class ImportResult(Record):
+    """What became of one order of an imported file, or of a line that never became one."""
+
+    line: int
+    """The line of the file, from 1."""
+    unit: int
+    """Which unit of the line, from 0."""
+    result: str
+    """Where the order stands, as ``OutboxEntry.state``; or ``"refused"``."""
+    external_order_id: str
+    """The ERP's order id; empty for a refused line."""
+    operation_id: str
+    """What is to be built; empty for a refused line."""
+    order_index: Optional[int]
+    """Which unit of the order; None for a refused line."""
+    message: Optional[str]
+    """What Pico said."""
+    error: Optional[str]
+    """Why it was refused or failed, or what went wrong the last time."""
+
+
+@dataclass(frozen=True)
+class CatalogueEntry(Record):
+    """An operation as the catalogue has it."""
+
+    operation: Operation
+    """The operation as Pico last told of it."""
+    codes: Tuple[str, ...]
+    """The codes that ``Catalogue.by_code`` finds it by."""
+    unlisted: Optional[datetime]
+    """Since when Pico does not list it any more (UTC); None while it does."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can be ordered: it is listed and not archived."""
+        return self.unlisted is None and self.operation.archived_at is None
+
+
+@dataclass(frozen=True)
+class CatalogueList(Record):
+    """A whole list of operations that was read."""
+
+    at: datetime
+    """When its end was reached (UTC)."""
+    count: int
+    """How many operations it held."""
+    unreadable: int
+    """How many it held besides that could not be read."""
+
+
+@dataclass(frozen=True)
+class CatalogueStatus(Record):
+    """How current a catalogue is."""
+
+    last_list: Optional[CatalogueList]
+    """The last whole list, by this process or another; None before the first."""
+    stream: Optional[StreamState]
+    """The stream that brings what changes after it; None where nobody keeps it in this process, or it has only begun."""
+    last_error: Optional[Error]
+    """What failed since the last whole list."""
+    revision: int
+    """A number that grows with each change: see ``Catalogue.changes``."""

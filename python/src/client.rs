@@ -6,17 +6,21 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use pico_erp::runtime::{self, Cancel};
 use pico_erp::{
-    Client, Error, OrderCancel, OrderSave, Request, Subscription, Units, WebhookFingerprint, WebhookSubscribe,
+    Client, Error, OrderCancel, OrderSave, Request, Subscription, WebhookFingerprint, WebhookSubscribe,
 };
 use pyo3::prelude::*;
 
+use crate::catalogue::Catalogue;
 use crate::error::{invalid, raise};
-use crate::feed::{BaseFeed, Place, Running, Start, Told};
+use crate::feed::{BaseFeed, Running, Start, Told};
 use crate::filter;
 use crate::json::{Reply, dumps};
 use crate::model::{self, JsonValue, NoteEvent, Operation, OrderComplete, SubOperation, Webhook};
+use crate::order::{ToldUnit, units};
+use crate::place::Place;
 use crate::record;
-use crate::settings::{Pem, Settings, Texts, limit, order_index};
+use crate::sender::{BaseOutboxSender, ToldSender};
+use crate::settings::{Pem, Settings, Texts, limit};
 use crate::slot::Slot;
 use crate::stream::{Make, Open, Stream};
 use crate::time::Span;
@@ -31,8 +35,14 @@ pub(crate) struct BaseClient {
     closing: Cancel,
     /// The streams that may still be open; closing the client closes them.
     streams: Mutex<Vec<Weak<Open>>>,
-    /// The same for feeds.
-    feeds: Mutex<Vec<Weak<Running>>>,
+    /// The same for feeds, senders and catalogues.
+    running: Mutex<Vec<Weak<dyn Closes>>>,
+}
+
+/// What runs for a client, until it is closed or the client is.
+pub(crate) trait Closes: Send + Sync {
+    /// Ends it as Client.close() does: without waiting for anybody. May be called again.
+    fn close(&self);
 }
 
 /// What Client.webhook_unsubscribe did.
@@ -90,17 +100,22 @@ impl BaseClient {
         remember(&self.streams, &opened);
         Ok(Stream::new(opened, make))
     }
+
+    /// Has something closed with the client.
+    fn keep(&self, running: Arc<dyn Closes>) {
+        remember(&self.running, &running);
+    }
 }
 
 /// Adds one to those that may still be open.
-fn remember<T>(open: &Mutex<Vec<Weak<T>>>, one: &Arc<T>) {
+fn remember<T: ?Sized>(open: &Mutex<Vec<Weak<T>>>, one: &Arc<T>) {
     let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
     open.retain(|other| other.strong_count() > 0);
     open.push(Arc::downgrade(one));
 }
 
 /// Those that are still open, which are forgotten by that.
-fn remembered<T>(open: &Mutex<Vec<Weak<T>>>) -> Vec<Arc<T>> {
+fn remembered<T: ?Sized>(open: &Mutex<Vec<Weak<T>>>) -> Vec<Arc<T>> {
     let open = mem::take(&mut *open.lock().unwrap_or_else(PoisonError::into_inner));
     open.iter().filter_map(Weak::upgrade).collect()
 }
@@ -195,7 +210,7 @@ impl BaseClient {
             client: Slot::new("client", client),
             closing: Cancel::new(),
             streams: Mutex::default(),
-            feeds: Mutex::default(),
+            running: Mutex::default(),
         })
     }
 
@@ -211,17 +226,18 @@ impl BaseClient {
         self.client.is_empty()
     }
 
-    /// Closes the streams and the feeds, ends the calls that wait with ClosedError, and refuses new ones. May be called again.
+    /// Closes the streams, feeds, senders and catalogues, ends the calls that wait with ClosedError, and refuses new ones.
+    /// May be called again.
     fn close(&self, py: Python<'_>) {
         if runtime::check_process().is_err() {
             return;
         }
         self.closing.cancel();
         let client = self.client.take();
-        let (streams, feeds) = (remembered(&self.streams), remembered(&self.feeds));
+        let (streams, running) = (remembered(&self.streams), remembered(&self.running));
         py.detach(|| {
             streams.iter().for_each(|stream| stream.close());
-            feeds.iter().for_each(|feed| feed.close());
+            running.iter().for_each(|running| running.close());
             drop(client);
         });
     }
@@ -301,10 +317,40 @@ impl BaseClient {
         select_optional_operation_ids: Option<Vec<String>>,
         timeout: Option<f64>,
     ) -> PyResult<String> {
-        let order = OrderSave::new(operation_id, external_order_id)
-            .order_index(self::order_index(order_index).map_err(|error| raise(py, &error))?)
-            .select_optional_operations(select_optional_operation_ids.unwrap_or_default());
+        let unit = ToldUnit { order_index, select_optional_operation_ids };
+        let order = unit.of(OrderSave::new(operation_id, external_order_id));
+        let order = order.map_err(|error| raise(py, &error))?;
         let saved = self.call(py, timeout, |client| async move { client.save_order(&order).await })?;
+        Ok(saved.message().to_owned())
+    }
+
+    /// Saves an order for the operation that a part number, and a revision where one is given, mean in the catalogue.
+    ///
+    /// Returns and raises as save_order() and Catalogue.order_by_part(), the latter with nothing sent.
+    #[pyo3(signature = (
+        catalogue, external_order_id, part_number, revision=None, order_index=0, select_optional_operation_ids=None,
+        timeout=None
+    ), text_signature = "($self, catalogue, external_order_id, part_number, revision=None, order_index=0, \
+        select_optional_operation_ids=(), timeout=None)")]
+    #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments are its builder")]
+    fn save_order_by_part(
+        &self,
+        py: Python<'_>,
+        catalogue: &Catalogue,
+        external_order_id: String,
+        part_number: String,
+        revision: Option<String>,
+        order_index: i64,
+        select_optional_operation_ids: Option<Vec<String>>,
+        timeout: Option<f64>,
+    ) -> PyResult<String> {
+        let unit = ToldUnit { order_index, select_optional_operation_ids };
+        let catalogue = catalogue.get(py)?;
+        let saved = self.call(py, timeout, |client| async move {
+            let order =
+                catalogue.order_by_part(&external_order_id, &part_number, revision.as_deref()).await?;
+            client.save_order(&unit.of(order)?).await
+        })?;
         Ok(saved.message().to_owned())
     }
 
@@ -321,16 +367,7 @@ impl BaseClient {
         cancel_all: bool,
         timeout: Option<f64>,
     ) -> PyResult<String> {
-        let units = match (order_index, cancel_all) {
-            (Some(index), false) => Units::One(self::order_index(index).map_err(|error| raise(py, &error))?),
-            (None, true) => Units::All,
-            (None, false) => {
-                return Err(invalid(py, "order_index", "is missing; give it or cancel_all=True"));
-            }
-            (Some(_), true) => {
-                return Err(invalid(py, "cancel_all", "is given as well as order_index; give one of them"));
-            }
-        };
+        let units = units(py, order_index, cancel_all)?;
         let order = OrderCancel::new(operation_id, external_order_id, units);
         self.call(py, timeout, |client| async move { client.cancel_order(&order).await })
     }
@@ -483,8 +520,39 @@ impl BaseClient {
             .and_then(|filter| Ok((filter, self.client.get()?)));
         let (filter, client) = made.map_err(|error| raise(py, &error))?;
         let running = Arc::new(Running::start(py, &client, store, filter, policy)?);
-        remember(&self.feeds, &running);
+        self.keep(Arc::clone(&running) as Arc<dyn Closes>);
         Ok(BaseFeed::new(running))
+    }
+
+    /// The sender behind Client.outbox.
+    #[pyo3(signature = (store, batch, concurrency, backoff, backoff_max, retry_after_max, tell))]
+    #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments are its builder")]
+    fn _outbox(
+        &self,
+        py: Python<'_>,
+        store: Place<'_>,
+        batch: i64,
+        concurrency: i64,
+        backoff: f64,
+        backoff_max: f64,
+        retry_after_max: Span<'_>,
+        tell: bool,
+    ) -> PyResult<BaseOutboxSender> {
+        let told = ToldSender { batch, concurrency, backoff, backoff_max, retry_after_max, tell };
+        let client = self.client.get().map_err(|error| raise(py, &error))?;
+        let (sender, sending) = BaseOutboxSender::start(py, &client, store, &told)?;
+        self.keep(sending);
+        Ok(sender)
+    }
+
+    /// The catalogue behind Client.catalogue.
+    #[pyo3(signature = (store, refresh_every))]
+    fn _catalogue(&self, py: Python<'_>, store: Place<'_>, refresh_every: Span<'_>) -> PyResult<Catalogue> {
+        let refresh_every = refresh_every.read(py, "refresh_every")?;
+        let client = self.client.get().map_err(|error| raise(py, &error))?;
+        let (catalogue, kept) = Catalogue::start(py, &client, store, refresh_every)?;
+        self.keep(kept);
+        Ok(catalogue)
     }
 
     /// The stream behind Client.note_events_stream.

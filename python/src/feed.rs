@@ -2,7 +2,6 @@
 //! tells notices.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,26 +13,20 @@ use pyo3::prelude::*;
 use pyo3::types::PyDateTime;
 use tokio::sync::Mutex;
 
+use crate::client::Closes;
 use crate::delivery::Delivery;
 use crate::error::{invalid, raise};
 use crate::inbox::Inbox;
+use crate::place::{OwnStore, Place};
 use crate::record;
 use crate::settings::{Pem, Texts, count, limit, seconds};
 use crate::slot::Slot;
-use crate::store::Store;
 use crate::time::{Span, instant};
 use crate::wait::wait;
 use crate::webhook::{ToldReceiver, WebhookKeeper, WebhookReceiver, wanted};
 
 /// The store needs a while to look once. With a time-out shorter than that, nothing would ever be found.
 const LOOK: Duration = Duration::from_millis(50);
-
-/// A store, or the path of one that the feed opens and closes.
-#[derive(FromPyObject)]
-pub(crate) enum Place<'py> {
-    Store(Bound<'py, Store>),
-    Path(PathBuf),
-}
 
 /// Where to begin.
 #[derive(FromPyObject)]
@@ -89,7 +82,7 @@ impl Told<'_> {
 /// A feed that runs, and the store where it is the feed's own.
 pub(crate) struct Running {
     pub(crate) feed: pico_erp::Feed,
-    own_store: bool,
+    own_store: OwnStore,
 }
 
 impl Running {
@@ -101,37 +94,20 @@ impl Running {
         filter: OrderCompleteFilter,
         policy: FeedPolicy,
     ) -> PyResult<Self> {
-        let (shared, path) = match place {
-            Place::Store(store) => (Some(store.get().store.get().map_err(|error| raise(py, &error))?), None),
-            Place::Path(path) => (None, Some(path)),
-        };
-        wait(py, None, None, async move {
-            let store = match (&shared, path) {
-                (None, Some(path)) => pico_erp::Store::open(path).await?,
-                (Some(store), _) => store.clone(),
-                (None, None) => return Err(Error::invalid("store", "is missing")),
-            };
-            match pico_erp::Feed::builder(client, &store).filter(filter).policy(policy).start().await {
-                Ok(feed) => Ok(Self { feed, own_store: shared.is_none() }),
-                Err(error) => {
-                    if shared.is_none() {
-                        store.close().await;
-                    }
-                    Err(error)
-                }
-            }
-        })
+        let (feed, own_store) = place.start(py, |store| async move {
+            pico_erp::Feed::builder(client, &store).filter(filter).policy(policy).start().await
+        })?;
+        Ok(Self { feed, own_store })
     }
 
     async fn end(&self, grace: Duration) {
         self.feed.close(grace).await;
-        if self.own_store {
-            self.feed.store().close().await;
-        }
+        self.own_store.close().await;
     }
+}
 
-    /// Ends it as `Client.close()` does: without waiting for consumers.
-    pub(crate) fn close(&self) {
+impl Closes for Running {
+    fn close(&self) {
         // An error would be a fork, and then there is nothing to end.
         let end = async {
             self.end(Duration::ZERO).await;

@@ -1,6 +1,5 @@
 //! [`Inbox`]: a look at the completions in a store, and what can be done about dead letters.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use pico_erp::{Error, InboxEntry, InboxState};
@@ -9,12 +8,10 @@ use pyo3::types::PyTuple;
 use tokio::sync::Mutex;
 
 use crate::error::raise;
+use crate::pages::Pages;
 use crate::record;
 use crate::slot::Slot;
 use crate::wait::wait;
-
-/// How many entries are read at once.
-const PAGE: usize = 256;
 
 /// The completions in a store: to look at, and to hand dead letters out again. Needs no feed, and works from another
 /// process than the feed's.
@@ -68,7 +65,10 @@ impl Inbox {
     fn entries(&self, py: Python<'_>, state: Option<&str>) -> PyResult<InboxEntries> {
         let made = state.map(self::state).transpose().and_then(|state| Ok((state, self.inbox.get()?)));
         let (state, inbox) = made.map_err(|error| raise(py, &error))?;
-        let pages = Pages { inbox, state, after: 0, page: VecDeque::new(), over: false };
+        let pages = Pages::new(move |last: Option<&InboxEntry>, limit| {
+            let (inbox, after) = (inbox.clone(), last.map_or(0, |last| last.id));
+            async move { inbox.entries(state, after, limit).await }
+        });
         Ok(InboxEntries { pages: Slot::new("inbox", Arc::new(Mutex::new(pages))) })
     }
 
@@ -99,30 +99,10 @@ impl Inbox {
     }
 }
 
-struct Pages {
-    inbox: pico_erp::Inbox,
-    state: Option<InboxState>,
-    /// The number of the last entry that was read.
-    after: i64,
-    page: VecDeque<InboxEntry>,
-    over: bool,
-}
-
-impl Pages {
-    async fn next(&mut self) -> Result<Option<InboxEntry>, Error> {
-        if self.page.is_empty() && !self.over {
-            self.page = self.inbox.entries(self.state, self.after, PAGE).await?.into();
-            self.over = self.page.len() < PAGE;
-            self.after = self.page.back().map_or(self.after, |last| last.id);
-        }
-        Ok(self.page.pop_front())
-    }
-}
-
 /// The entries of an inbox, page by page. See Inbox.entries.
 #[pyclass(module = "pico_erp._native", frozen)]
 pub(crate) struct InboxEntries {
-    pages: Slot<Arc<Mutex<Pages>>>,
+    pages: Slot<Arc<Mutex<Pages<InboxEntry>>>>,
 }
 
 #[pymethods]

@@ -1,21 +1,28 @@
 //! The native half of the Python package `pico_erp`: a PyO3 module over the core crate.
 //!
 //! It converts and waits, and decides nothing about Pico. It starts no Python thread and calls no callback but the
-//! token provider: streams and feeds are handed to the Python half (`pico_erp/_subscription.py`, `_feed.py`), which owns
-//! the threads that call back. Importing it starts nothing.
+//! token provider and an import's progress: streams, feeds and senders are handed to the Python half
+//! (`pico_erp/_subscription.py`, `_feed.py`, `_outbox.py`), which owns the threads that call back. Importing it starts nothing.
 
+mod catalogue;
 mod client;
 mod delivery;
 mod error;
 mod fault;
 mod feed;
 mod filter;
+mod import;
 mod inbox;
 mod json;
 mod model;
 mod nested;
+mod order;
+mod outbox;
+mod pages;
+mod place;
 mod record;
 mod sandbox;
+mod sender;
 mod settings;
 mod slot;
 mod store;
@@ -29,6 +36,8 @@ use pyo3::prelude::*;
 /// The compiled part of pico_erp; import from `pico_erp` instead.
 #[pymodule(gil_used = true)]
 mod _native {
+    #[pymodule_export]
+    use super::catalogue::{Catalogue, CatalogueEntries, Changes};
     #[pymodule_export]
     use super::client::{BaseClient, WebhookUnsubscribed};
     #[pymodule_export]
@@ -44,7 +53,11 @@ mod _native {
     #[pymodule_export]
     use super::nested::{Attribute, OperationSummary, OrderedOperation, State};
     #[pymodule_export]
+    use super::outbox::{Outbox, OutboxEntries};
+    #[pymodule_export]
     use super::sandbox::BaseSandbox;
+    #[pymodule_export]
+    use super::sender::{BaseOutboxSender, OutboxSettled};
     #[pymodule_export]
     use super::store::Store;
     #[pymodule_export]

@@ -2,15 +2,18 @@
 //! `repr`, pickling and `to_dict()`. This file only hands over the parts, by name.
 
 use pico_erp::{
-    CaughtUp, EnsuredWebhook, Error, FeedNotice, FeedStatus, InboxCounts, InboxEntry, KeeperNotice,
-    ReceiverCounts, RegistrationCause, StreamState, Watermark, WebhookOutcome,
+    CatalogueEntry, CatalogueList, CatalogueStatus, CatalogueStream, CaughtUp, EnsuredWebhook, Error,
+    FeedNotice, FeedStatus, ImportCounts, ImportProgress, ImportReport, ImportResult, InboxCounts,
+    InboxEntry, KeeperNotice, OrderSave, OutboxCounts, OutboxEntry, OutboxFailure, OutboxStatus, Queued,
+    ReceiverCounts, RefusedLine, RegistrationCause, StreamState, Units, Watermark, WebhookOutcome,
 };
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::error::exception;
-use crate::model::Webhook;
+use crate::json::loads;
+use crate::model::{Operation, Webhook};
 use crate::stream::told_state;
 use crate::time::Utc;
 
@@ -188,5 +191,152 @@ pub(crate) fn ensured(py: Python<'_>, ensured: EnsuredWebhook) -> Record<'_> {
         outcome: outcome,
         webhook: Webhook::new(ensured.webhook),
         fingerprint: ensured.fingerprint.as_str(),
+    )
+}
+
+pub(crate) fn order_save(py: Python<'_>, order: OrderSave, request_id: Option<String>) -> Record<'_> {
+    record!(py, "OrderSave",
+        operation_id: order.operation_id,
+        external_order_id: order.external_order_id,
+        order_index: order.order_index,
+        select_optional_operation_ids: PyTuple::new(py, order.select_optional_operation_ids)?,
+        request_id: request_id,
+    )
+}
+
+pub(crate) fn queued(py: Python<'_>, queued: Queued) -> Record<'_> {
+    record!(py, "Queued", id: queued.id, known: queued.known, superseded: queued.superseded)
+}
+
+pub(crate) fn outbox_counts(py: Python<'_>, counts: OutboxCounts) -> Record<'_> {
+    record!(py, "OutboxCounts",
+        queued: counts.queued,
+        sending: counts.sending,
+        waiting: counts.waiting,
+        sent: counts.sent,
+        failed: counts.failed,
+        superseded: counts.superseded,
+        dropped: counts.dropped,
+    )
+}
+
+fn failure(py: Python<'_>, failure: OutboxFailure) -> Record<'_> {
+    let errors: Vec<Bound<'_, PyAny>> = match &failure.graphql_errors {
+        Some(errors) => loads(py, errors)?.extract()?,
+        None => Vec::new(),
+    };
+    record!(py, "OutboxFailure",
+        code: failure.code,
+        message: failure.message,
+        graphql_errors: PyTuple::new(py, errors)?,
+    )
+}
+
+pub(crate) fn order(py: Python<'_>, entry: OutboxEntry) -> Record<'_> {
+    let order_index = match entry.units {
+        Units::One(index) => Some(index),
+        Units::All => None,
+    };
+    record!(py, "OutboxEntry",
+        id: entry.id,
+        kind: entry.kind.name(),
+        external_order_id: entry.external_order_id,
+        operation_id: entry.operation_id,
+        order_index: order_index,
+        cancel_all: order_index.is_none(),
+        input: entry.input.as_str(),
+        state: entry.state.name(),
+        attempts: entry.attempts,
+        queued: Utc(entry.queued),
+        due: entry.due.map(Utc),
+        settled: entry.settled.map(Utc),
+        superseded_by: entry.superseded_by,
+        message: entry.message,
+        error: entry.error.map(|error| failure(py, error)).transpose()?,
+        request_id: entry.request_id,
+    )
+}
+
+pub(crate) fn outbox_status(py: Python<'_>, status: OutboxStatus) -> Record<'_> {
+    record!(py, "OutboxStatus",
+        counts: outbox_counts(py, status.counts)?,
+        last_error: error(py, status.last_error.as_ref())?,
+        paused_until: status.paused_until.map(Utc),
+        batching: status.batching,
+    )
+}
+
+fn import_counts(py: Python<'_>, counts: ImportCounts) -> Record<'_> {
+    record!(py, "ImportCounts",
+        lines: counts.lines,
+        queued: counts.queued,
+        known: counts.known,
+        refused: counts.refused,
+    )
+}
+
+pub(crate) fn import_progress(py: Python<'_>, progress: ImportProgress) -> Record<'_> {
+    record!(py, "ImportProgress",
+        counts: import_counts(py, progress.counts)?,
+        read: progress.read,
+        size: progress.size,
+    )
+}
+
+fn refused_line(py: Python<'_>, refused: RefusedLine) -> Record<'_> {
+    record!(py, "RefusedLine", line: refused.line, error: exception(py, &refused.error)?)
+}
+
+pub(crate) fn import_report(py: Python<'_>, report: ImportReport) -> Record<'_> {
+    let refused: Vec<_> =
+        report.refused.into_iter().map(|line| refused_line(py, line)).collect::<PyResult<_>>()?;
+    record!(py, "ImportReport",
+        digest: report.digest,
+        counts: import_counts(py, report.counts)?,
+        refused: PyTuple::new(py, refused)?,
+    )
+}
+
+pub(crate) fn import_result(py: Python<'_>, result: ImportResult) -> Record<'_> {
+    record!(py, "ImportResult",
+        line: result.line,
+        unit: result.unit,
+        result: result.result(),
+        external_order_id: result.external_order_id,
+        operation_id: result.operation_id,
+        order_index: result.order_index,
+        message: result.message,
+        error: result.error,
+    )
+}
+
+pub(crate) fn catalogue_entry(py: Python<'_>, entry: CatalogueEntry) -> Record<'_> {
+    record!(py, "CatalogueEntry",
+        operation: Operation::new(entry.operation),
+        codes: PyTuple::new(py, entry.codes)?,
+        unlisted: entry.unlisted.map(Utc),
+    )
+}
+
+fn catalogue_list(py: Python<'_>, list: CatalogueList) -> Record<'_> {
+    record!(py, "CatalogueList", at: Utc(list.at), count: list.count, unreadable: list.unreadable)
+}
+
+pub(crate) fn catalogue_status(py: Python<'_>, status: CatalogueStatus) -> Record<'_> {
+    let stream = match status.stream {
+        CatalogueStream::Live(stream) => Some(state(py, stream)?),
+        CatalogueStream::Closed { error: cause, delay } => Some(record!(py, "StreamState",
+            name: "closed",
+            delay: delay.as_secs_f64(),
+            cause: error(py, cause.as_deref())?,
+        )?),
+        // None, or what this does not know of.
+        _ => None,
+    };
+    record!(py, "CatalogueStatus",
+        last_list: status.last_list.map(|list| catalogue_list(py, list)).transpose()?,
+        stream: stream,
+        last_error: error(py, status.last_error.as_deref())?,
+        revision: status.revision,
     )
 }

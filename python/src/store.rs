@@ -7,16 +7,17 @@ use pyo3::prelude::*;
 
 use crate::error::raise;
 use crate::inbox::Inbox;
+use crate::outbox::Outbox;
 use crate::settings::count;
 use crate::slot::Slot;
 use crate::time::Span;
 use crate::wait::wait;
 
-/// One file that keeps completions over restarts, crashes and power cuts.
+/// One file that keeps completions, orders and operations over restarts, crashes and power cuts.
 ///
 /// Made when there is none, unless `must_exist`. Whatever a call confirms is on disk when it returns. Several processes may
-/// open the same file, to look at it or to replay dead letters; one at a time may run a feed on it. It must lie on
-/// a local disk: the locks do not hold on network file systems.
+/// open the same file, to look at it, to queue orders or to replay dead letters; one at a time may run a feed on it, one
+/// send its outbox, and one keep its catalogue. It must lie on a local disk: the locks do not hold on network file systems.
 ///
 /// `max_size` is how large the file may grow, in bytes; beyond that the store refuses with StoreFullError, as on a full
 /// disk. `keep_acked` is how long the text of an acknowledged completion is kept, `keep_sent` how long an order that was
@@ -96,8 +97,17 @@ impl Store {
         Ok(Inbox::new(&store))
     }
 
-    /// Waits until all that was asked of the store is on disk, and closes the file. A feed that still runs on it ends.
-    /// May be called again.
+    /// The orders in this store that are on their way to Pico.
+    ///
+    /// Raises ClosedError after close().
+    #[getter]
+    fn outbox(&self, py: Python<'_>) -> PyResult<Outbox> {
+        let store = self.store.get().map_err(|error| raise(py, &error))?;
+        Ok(Outbox::new(store.outbox()))
+    }
+
+    /// Waits until all that was asked of the store is on disk, and closes the file. What still runs on it ends. May be
+    /// called again.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         let Some(store) = self.store.take() else {
             return Ok(());

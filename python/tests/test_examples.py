@@ -115,6 +115,21 @@ def test_the_feed_in_the_read_me_books_and_goes_on_where_it_stopped(
     assert booked == ["E-1", "stopped", "E-2", "E-3"]
 
 
+def test_the_orders_in_the_read_me_reach_pico_once(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [program] = [block for block in read_me() if "client.outbox(" in block]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PICO_API_ENDPOINT", sandbox.endpoint)
+    monkeypatch.setenv("PICO_API_TOKEN", TOKEN)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    for _ in range(2):
+        exec(compile(program, str(README), "exec"), {})
+    assert capsys.readouterr().out == "created\nupdated\n"
+    made = {order["externalOrderId"]: (order["operationId"], order["saves"]) for order in sandbox.orders()}
+    assert made == {"ERP-1": ("op-abc-123", 1), "ERP-2": ("prod-123", 2)}
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="descriptors are Unix's")
 def test_the_event_loop_in_the_read_me_takes_events(sandbox: Sandbox, client: Client) -> None:
     [program] = [block for block in read_me() if "add_reader" in block]

@@ -39,8 +39,18 @@ impl Owned {
     }
 
     pub(super) async fn ended(mut self) {
+        self.end().await;
+    }
+
+    async fn end(&mut self) {
         // A panic was reported by the runtime already.
         let _ = (&mut self.0).await;
+    }
+
+    /// Breaks it off, and waits until it has let go of what it holds.
+    async fn broken_off(mut self) {
+        self.0.abort();
+        self.end().await;
     }
 }
 
@@ -252,15 +262,16 @@ impl OutboxSender {
     pub async fn close(&self, deadline: Duration) -> Result<(), Error> {
         self.stop.send_replace(true);
         let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(task) = task else { return Ok(()) };
-        tokio::time::timeout(deadline, task.ended()).await.map_err(|_| {
-            Error::new(
-                ErrorKind::Timeout,
-                format!(
-                    "the requests under way were not answered within {deadline:?}; they will be sent again"
-                ),
-            )
-        })
+        let Some(mut task) = task else { return Ok(()) };
+        if tokio::time::timeout(deadline, task.end()).await.is_ok() {
+            return Ok(());
+        }
+        // So that another sender can be started at once.
+        task.broken_off().await;
+        Err(Error::new(
+            ErrorKind::Timeout,
+            format!("the requests under way were not answered within {deadline:?}; they will be sent again"),
+        ))
     }
 }
 
