@@ -88,20 +88,7 @@ fn complain(out: &mut impl Write, message: &str) -> io::Result<()> {
 
 /// The error as JSON, as it also goes into a stream's state lines.
 pub(crate) fn error_json(error: &Error) -> serde_json::Value {
-    serde_json::json!({
-        "error": {
-            "code": error.code(),
-            "kind": error.kind().name(),
-            "message": error.to_string(),
-            "httpStatus": error.http_status(),
-            "retryable": error.is_retryable(),
-            "graphqlErrors": error.graphql_errors().iter().map(|it| json_value(&it.raw)).collect::<Vec<_>>(),
-        }
-    })
-}
-
-fn json_value(json: &pico_erp::Json) -> serde_json::Value {
-    json.decode().unwrap_or_default()
+    serde_json::json!({ "error": error.to_json().decode::<serde_json::Value>().unwrap_or_default() })
 }
 
 impl From<Error> for Failure {

@@ -1,8 +1,8 @@
 //! `pico-erp stream`: events as JSON lines.
 
 use pico_erp::{
-    Json, Model, Notification, OperationFilter, OrderCompleteFilter, StreamPolicy, StreamState,
-    SubOperationFilter, Subscription,
+    Json, Model, Notification, OperationFilter, OrderCompleteFilter, StreamPolicy, SubOperationFilter,
+    Subscription,
 };
 
 use crate::args::{Connection, Stream, StreamName};
@@ -53,8 +53,8 @@ async fn print(subscription: &Subscription<Json>, stream: &Stream) -> Result<(),
                 json_line(event.raw())?;
                 left = left.map(|left| left - 1);
             }
-            Some(Notification::Problem(error)) => complain(&error_json(&error)),
-            Some(Notification::State(state)) if stream.states => complain(&state_json(&state)),
+            Some(Notification::Problem(error)) => complain(&error_json(&error).to_string()),
+            Some(Notification::State(state)) if stream.states => complain(state.to_json().as_str()),
             Some(Notification::Closed(Some(error))) => return Err(error.into()),
             Some(Notification::Closed(None)) | None => return Ok(()),
             Some(_) => {}
@@ -63,31 +63,6 @@ async fn print(subscription: &Subscription<Json>, stream: &Stream) -> Result<(),
     Ok(())
 }
 
-fn complain(line: &serde_json::Value) {
+fn complain(line: &str) {
     anstream::eprintln!("{line}");
-}
-
-fn state_json(state: &StreamState) -> serde_json::Value {
-    match state {
-        StreamState::Connecting { transport } => {
-            serde_json::json!({ "state": "connecting", "transport": transport.name() })
-        }
-        StreamState::Open { transport, gap } => serde_json::json!({
-            "state": "open",
-            "transport": transport.name(),
-            "gapSeconds": gap.map(|gap| gap.as_secs_f64()),
-        }),
-        StreamState::Switched { transport, cause } => serde_json::json!({
-            "state": "switched",
-            "transport": transport.name(),
-            "cause": error_json(cause)["error"],
-        }),
-        StreamState::Retrying { failures, delay, cause } => serde_json::json!({
-            "state": "retrying",
-            "failures": failures,
-            "delaySeconds": delay.as_secs_f64(),
-            "cause": error_json(cause)["error"],
-        }),
-        other => serde_json::json!({ "state": format!("{other:?}") }),
-    }
 }
