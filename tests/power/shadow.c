@@ -3,6 +3,9 @@
  * the last sync of its file, and what was removed is back. A sync of the folder itself makes removals last, and writes the
  * names in it to ".names", for a file system that loses the names of new files as well.
  *
+ * A file that is removed and made again is another file: what was synced of the first is kept as ".removed-<name>" until the
+ * folder is synced, since after a power cut the name may stand for the one or the other, but never for a mixture.
+ *
  * $PICO_DIE_AT_SYNC=N ends the process at its N-th sync; $PICO_DIE_BEFORE=1 before that sync has done anything.
  * $PICO_SHADOW_LIE=1 is a disk that says it has synced the write-ahead log and has not.
  *
@@ -17,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { DIED = 77, BROKEN = 78 };
@@ -127,6 +131,11 @@ static void fill_names(int to, const char *source)
     closedir(folder);
 }
 
+static int really_unlink(const char *path)
+{
+    return (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+}
+
 /* What is removed is gone for certain once its folder is synced. */
 static void forget_removed(const char *to, const char *of)
 {
@@ -140,7 +149,9 @@ static void forget_removed(const char *to, const char *of)
         char original[PATH_MAX];
         join(copy, to, entry->d_name);
         join(original, of, entry->d_name);
-        if (entry->d_name[0] != '.' && access(original, F_OK) != 0 && unlink(copy) != 0) {
+        int removed = strncmp(entry->d_name, ".removed-", 9) == 0;
+        int gone = entry->d_name[0] != '.' && access(original, F_OK) != 0;
+        if ((removed || gone) && really_unlink(copy) != 0) {
             broken("shadow: unlink");
         }
     }
@@ -187,6 +198,29 @@ static int synced(int descriptor)
     }
     pthread_mutex_unlock(&lock);
     return 0;
+}
+
+int unlink(const char *path)
+{
+    const char *of = getenv("PICO_SHADOW_OF");
+    const char *to = getenv("PICO_SHADOW_TO");
+    int result = really_unlink(path);
+    if (result == 0 && of != NULL && to != NULL) {
+        size_t prefix = strlen(of);
+        if (strncmp(path, of, prefix) == 0 && path[prefix] == '/' && strchr(path + prefix + 1, '/') == NULL) {
+            char copy[PATH_MAX];
+            char kept[PATH_MAX];
+            char name[NAME_MAX];
+            snprintf(name, sizeof name, ".removed-%s", path + prefix + 1);
+            join(copy, to, path + prefix + 1);
+            join(kept, to, name);
+            pthread_mutex_lock(&lock);
+            /* It was never synced, or its removal is older than the last one: then there is nothing to bring back. */
+            (void)rename(copy, kept);
+            pthread_mutex_unlock(&lock);
+        }
+    }
+    return result;
 }
 
 int fsync(int descriptor)

@@ -36,12 +36,19 @@ impl Image {
         let names = std::fs::read_to_string(cut.synced().join(".names")).unwrap_or_default();
         for name in FILES {
             let synced = read(&cut.synced().join(name));
+            // A file of that name that was removed, which the folder may still know. No file is a mixture of the two.
+            let removed = read(&cut.synced().join(format!(".removed-{name}")));
             let bytes = match left {
-                Left::Synced => synced,
-                Left::SyncedNames => synced.filter(|_| names.lines().any(|line| line == *name)),
+                Left::Synced => synced.or(removed),
+                Left::SyncedNames => synced.or(removed).filter(|_| names.lines().any(|line| line == *name)),
                 Left::Torn { piece, part } => {
                     let part = name.bytes().fold(part, |sum, byte| sum.wrapping_mul(257) + u64::from(byte));
-                    torn(synced, read(&cut.live().join(name)), piece, &mut seed.dice(part))
+                    let mut dice = seed.dice(part);
+                    if synced.is_none() && removed.is_some() && dice.bool() {
+                        removed
+                    } else {
+                        torn(synced, read(&cut.live().join(name)), piece, &mut dice)
+                    }
                 }
             };
             if let Some(bytes) = bytes {
