@@ -14,17 +14,17 @@
  *            Objects may be freed in any order: children keep what they need of their parents.
  * Structs    A struct that you fill in starts with struct_size. Set it to zero as a whole, then set
  *            struct_size to sizeof the struct: older and newer callers then stay compatible.
- * Threads    Clients, subscriptions, calls, lists, events, errors and replies may be used from any thread, and
- *            from several at once; options from one at a time. An object must not be freed while another
+ * Threads    All objects may be used from any thread, and from several at once; options from one at a time. An object must not be freed while another
  *            function is still using it in another thread.
  * Callbacks  are {call, drop, user_data}. They run on threads of the library, one at a time for each
- *            subscription, with no lock held, and must not throw. `drop` (may be NULL) is called exactly
+ *            subscription or feed, with no lock held, and must not throw. `drop` (may be NULL) is called exactly
  *            once, after the last call has returned, and nothing is called after it; free user_data there.
  *            If the function that takes the callback fails, nothing is called, drop included. Inside a
  *            callback every function may be used that does not wait; those that wait say so in their comment
  *            and return PICO_E_REENTRANT there.
- * Processes  After fork() the child may read and free what it inherited, but not use a client or a
- *            subscription: PICO_E_FORKED. The library starts its threads with the first client, so fork before.
+ * Processes  After fork() the child may read and free what it inherited, but not use a client, a subscription, a
+ *            store or a feed: PICO_E_FORKED. The library starts its threads with the first client or store, so
+ *            fork before.
  * Unloading  The library stays mapped after dlclose(). Close clients before the process ends.
  */
 
@@ -57,6 +57,7 @@
 extern "C" {
 #endif
 
+struct pico_delivery_t;
 struct pico_error_t;
 struct pico_event_t;
 struct pico_reply_t;
@@ -73,6 +74,13 @@ typedef int32_t (PICO_CALL *pico_event_fn)(void *user_data, const struct pico_ev
  * (pico_event_retain() keeps an event). Returns PICO_CONTINUE, or PICO_STOP to end the subscription. */
 typedef int32_t (PICO_CALL *pico_events_fn)(void *user_data, const struct pico_event_t *const *events,
                                             size_t count);
+
+/* Receives a completion of a feed, which lives until the function returns (pico_delivery_retain() keeps it). Returns the
+ * answer: PICO_ACK, PICO_RETRY, PICO_REJECT or PICO_LATER. */
+typedef int32_t (PICO_CALL *pico_delivery_fn)(void *user_data, const struct pico_delivery_t *delivery);
+
+/* Receives a notice of a feed, for people and as JSON. Both texts live until the function returns. */
+typedef void (PICO_CALL *pico_notice_fn)(void *user_data, const char *text, const char *json);
 
 /* Receives the outcome of a call, exactly once: PICO_OK and the reply, or a status and the error; the other is
  * NULL. Both belong to the function, which frees them: pico_reply_free(), pico_error_free(). */
@@ -101,6 +109,52 @@ typedef void (PICO_CALL *pico_log_fn)(void *user_data, int32_t level, const char
  * An event callback returns this to end the subscription: no further call, then `drop`.
  */
 #define PICO_STOP 1
+
+/**
+ * The completion is booked: never again.
+ */
+#define PICO_ACK 0
+
+/**
+ * Not booked: again, after a wait that grows with each attempt, or as pico_delivery_retry_after() has said.
+ */
+#define PICO_RETRY 1
+
+/**
+ * Trying again would be of no use: it becomes a dead letter.
+ */
+#define PICO_REJECT 2
+
+/**
+ * The callback has kept the delivery with pico_delivery_retain(), and it is answered later. Meanwhile the next one
+ * comes.
+ */
+#define PICO_LATER 3
+
+/**
+ * By a live stream over Server-Sent Events.
+ */
+#define PICO_SOURCE_SSE 1
+
+/**
+ * By a live stream over WebSocket.
+ */
+#define PICO_SOURCE_WEBSOCKET 2
+
+/**
+ * By polling, where no stream gets through.
+ */
+#define PICO_SOURCE_POLL 3
+
+/**
+ * By a POST of Pico's to a receiver.
+ */
+#define PICO_SOURCE_WEBHOOK 4
+
+/**
+ * By the catch-up query: no live source had brought it.
+ */
+#define PICO_SOURCE_CATCH_UP 5
 
 /**
  * An operation is new or was changed: pico_event_operation().
@@ -168,6 +222,57 @@ typedef void (PICO_CALL *pico_log_fn)(void *user_data, int32_t level, const char
  * pico_event_error() says why the last one did not do.
  */
 #define PICO_STATE_SWITCHED 4
+
+/**
+ * All completions that Pico lists are handed out. The default.
+ */
+#define PICO_START_BEGINNING 1
+
+/**
+ * None of those that Pico lists when it is first asked.
+ */
+#define PICO_START_NOW 2
+
+/**
+ * Those completed at a time or later.
+ */
+#define PICO_START_SINCE 3
+
+/**
+ * In place of a state: completions in any state.
+ */
+#define PICO_INBOX_ANY 0
+
+/**
+ * The completion waits to be handed out.
+ */
+#define PICO_INBOX_READY 1
+
+/**
+ * It is with the consumer.
+ */
+#define PICO_INBOX_HANDED_OUT 2
+
+/**
+ * It waits until it is handed out again.
+ */
+#define PICO_INBOX_WAITING 3
+
+/**
+ * It was acknowledged.
+ */
+#define PICO_INBOX_ACKED 4
+
+/**
+ * It is a dead letter: rejected, unreadable, or tried too often. Kept until it is replayed or dropped.
+ */
+#define PICO_INBOX_DEAD 5
+
+/**
+ * It is never handed out: it was there before the feed, which was told to begin later, or is a dead letter that
+ * was dropped.
+ */
+#define PICO_INBOX_SKIPPED 6
 
 /**
  * Calls and streams that failed for good.
@@ -262,6 +367,21 @@ typedef void (PICO_CALL *pico_log_fn)(void *user_data, int32_t level, const char
 #define PICO_NO_TIME INT64_MIN
 
 /**
+ * It was registered as it should be, and nothing was done.
+ */
+#define PICO_WEBHOOK_UNCHANGED 1
+
+/**
+ * It was registered differently, or possibly so: it was removed and registered anew.
+ */
+#define PICO_WEBHOOK_REPLACED 2
+
+/**
+ * It was not there, and has been registered.
+ */
+#define PICO_WEBHOOK_REGISTERED 3
+
+/**
  * Controls calls: a time limit for the whole of each, and a way to cancel them from another thread. One
  * object may be passed to several calls.
  */
@@ -273,6 +393,11 @@ typedef struct pico_call_t pico_call_t;
 typedef struct pico_client_t pico_client_t;
 
 /**
+ * A completion of a feed, which is handed out again until it is acknowledged. Any thread.
+ */
+typedef struct pico_delivery_t pico_delivery_t;
+
+/**
  * Why a function failed.
  */
 typedef struct pico_error_t pico_error_t;
@@ -281,6 +406,16 @@ typedef struct pico_error_t pico_error_t;
  * One event of a subscription. Immutable; any thread.
  */
 typedef struct pico_event_t pico_event_t;
+
+/**
+ * The settings of a feed. Used by one thread at a time.
+ */
+typedef struct pico_feed_options_t pico_feed_options_t;
+
+/**
+ * The completions of a Pico, each until it is acknowledged. Thread-safe.
+ */
+typedef struct pico_feed_t pico_feed_t;
 
 /**
  * A list of operations.
@@ -298,9 +433,29 @@ typedef struct pico_options_t pico_options_t;
 typedef struct pico_order_completes_t pico_order_completes_t;
 
 /**
+ * The settings of a receiver. Used by one thread at a time.
+ */
+typedef struct pico_receiver_options_t pico_receiver_options_t;
+
+/**
+ * A running receiver of webhook posts. Thread-safe.
+ */
+typedef struct pico_receiver_t pico_receiver_t;
+
+/**
  * A GraphQL reply as the server sent it. Both data and errors may be there: a reply can be partly good.
  */
 typedef struct pico_reply_t pico_reply_t;
+
+/**
+ * The settings of a store. Used by one thread at a time.
+ */
+typedef struct pico_store_options_t pico_store_options_t;
+
+/**
+ * One file that keeps what must not be lost. Thread-safe; one is enough for a program.
+ */
+typedef struct pico_store_t pico_store_t;
 
 /**
  * A list of edges of the product structure.
@@ -313,7 +468,7 @@ typedef struct pico_sub_operations_t pico_sub_operations_t;
 typedef struct pico_subscription_t pico_subscription_t;
 
 /**
- * A text of the server's.
+ * A text of its own. Immutable; any thread.
  */
 typedef struct pico_text_t pico_text_t;
 
@@ -321,6 +476,11 @@ typedef struct pico_text_t pico_text_t;
  * What a token provider answers with.
  */
 typedef struct pico_token_answer_t pico_token_answer_t;
+
+/**
+ * Keeps a webhook registered. Thread-safe.
+ */
+typedef struct pico_webhook_keeper_t pico_webhook_keeper_t;
 
 /**
  * A list of webhook registrations.
@@ -344,6 +504,102 @@ typedef struct {
      */
     void *user_data;
 } pico_reply_callback_t;
+
+/**
+ * A function for the completions of a feed. The struct is copied.
+ */
+typedef struct {
+    /**
+     * Called for each completion, one at a time; what it returns is the answer: PICO_ACK and its like.
+     */
+    pico_delivery_fn call;
+    /**
+     * Called once at the end; may be NULL.
+     */
+    pico_drop_fn drop;
+    /**
+     * Handed to both.
+     */
+    void *user_data;
+} pico_delivery_callback_t;
+
+/**
+ * A function for the notices of a feed. The struct is copied.
+ */
+typedef struct {
+    /**
+     * Called for each notice, in order, one at a time.
+     */
+    pico_notice_fn call;
+    /**
+     * Called once at the end; may be NULL.
+     */
+    pico_drop_fn drop;
+    /**
+     * Handed to both.
+     */
+    void *user_data;
+} pico_notice_callback_t;
+
+/**
+ * Which completed orders. NULL in a field means any.
+ */
+typedef struct {
+    /**
+     * sizeof(pico_order_complete_filter_t).
+     */
+    uint32_t struct_size;
+    /**
+     * The unit, where by_order_index is not 0; matched by the library.
+     */
+    uint32_t order_index;
+    /**
+     * Of the operation with this id; sent to the server.
+     */
+    const char *operation_id;
+    /**
+     * Of this ERP order; matched by the library.
+     */
+    const char *external_order_id;
+    /**
+     * Not 0: only the unit order_index. 0: all units.
+     */
+    int32_t by_order_index;
+} pico_order_complete_filter_t;
+
+/**
+ * How many completions are in which state.
+ */
+typedef struct {
+    /**
+     * sizeof(pico_inbox_counts_t); set it before the call.
+     */
+    uint32_t struct_size;
+    /**
+     * PICO_INBOX_READY.
+     */
+    uint64_t ready;
+    /**
+     * PICO_INBOX_HANDED_OUT.
+     */
+    uint64_t handed_out;
+    /**
+     * PICO_INBOX_WAITING.
+     */
+    uint64_t waiting;
+    /**
+     * PICO_INBOX_ACKED.
+     */
+    uint64_t acked;
+    /**
+     * PICO_INBOX_DEAD.
+     */
+    uint64_t dead;
+    /**
+     * PICO_INBOX_SKIPPED.
+     */
+    uint64_t skipped;
+} pico_inbox_counts_t;
 
 /**
  * A function for the log. The struct is copied.
@@ -480,30 +736,34 @@ typedef struct {
 } pico_sub_operation_filter_t;
 
 /**
- * Which completed orders. NULL in a field means any.
+ * How many posts a receiver has answered, by what became of them.
  */
 typedef struct {
     /**
-     * sizeof(pico_order_complete_filter_t).
+     * sizeof(pico_receiver_counts_t); set it before the call.
      */
     uint32_t struct_size;
     /**
-     * The unit, where by_order_index is not 0; matched by the library.
+     * Posts that were stored.
      */
-    uint32_t order_index;
+    uint64_t accepted;
     /**
-     * Of the operation with this id; sent to the server.
+     * Posts without a right secret.
      */
-    const char *operation_id;
+    uint64_t refused_by_secret;
     /**
-     * Of this ERP order; matched by the library.
+     * Requests that could not be right: path, method, type, size, form.
      */
-    const char *external_order_id;
+    uint64_t refused;
     /**
-     * Not 0: only the unit order_index. 0: all units.
+     * Posts that the store had no room for or failed on.
      */
-    int32_t by_order_index;
-} pico_order_complete_filter_t;
+    uint64_t unavailable;
+    /**
+     * Posts on which storing broke off.
+     */
+    uint64_t failed;
+} pico_receiver_counts_t;
 
 /**
  * The outcome of a function: PICO_OK or one of PICO_E_*. Numbers are grouped by hundred and never reused.
@@ -574,7 +834,7 @@ typedef struct {
     const char *subscription_id;
     /**
      * One GraphQL fragment, such as "fragment Done on OperationOrderComplete { externalOrderId at }". Its
-     * type picks the stream, its fields are the payload.
+     * type picks the stream, its fields are the payload. NULL for completed orders with all that a feed reads.
      */
     const char *response_fragment;
     /**
@@ -920,7 +1180,7 @@ typedef struct {
 #define PICO_E_FORKED 104
 
 /**
- * The client or the subscription is closed.
+ * The client, the subscription, the store or the feed is closed.
  */
 #define PICO_E_CLOSED 105
 
@@ -995,6 +1255,36 @@ typedef struct {
 #define PICO_E_GRAPHQL 500
 
 /**
+ * The store could not be opened, read or written; the message has the path and the reason.
+ */
+#define PICO_E_STORE 600
+
+/**
+ * The disk of the store is full. Nothing that was confirmed is lost; what was not is not in the store.
+ */
+#define PICO_E_STORE_FULL 601
+
+/**
+ * The store, or the folder it lies in, may not be written.
+ */
+#define PICO_E_STORE_READ_ONLY 602
+
+/**
+ * Another process, or another feed of this one, works on the store already.
+ */
+#define PICO_E_STORE_IN_USE 603
+
+/**
+ * The file of the store is damaged, or is no store. It is left as it is: pico_store_set_aside().
+ */
+#define PICO_E_STORE_DAMAGED 604
+
+/**
+ * The store was written by a newer version of this library.
+ */
+#define PICO_E_STORE_VERSION 605
+
+/**
  * Something failed inside the library or the operating system.
  */
 #define PICO_E_INTERNAL 900
@@ -1054,8 +1344,8 @@ PICO_API pico_status_t PICO_CALL pico_client_from_environment(pico_client_t **cl
 PICO_API const char *PICO_CALL pico_client_endpoint(const pico_client_t *client);
 
 /**
- * Closes the client for good: calls that wait in other threads end with PICO_E_CLOSED, its subscriptions
- * and asynchronous calls end, and this function waits, timeout_ms at most (negative: for ever), until
+ * Closes the client for good: calls that wait in other threads end with PICO_E_CLOSED, its subscriptions,
+ * feeds and asynchronous calls end, and this function waits, timeout_ms at most (negative: for ever), until
  * their callbacks and drops have returned. PICO_E_TIMEOUT when one has not; it may be called again to wait
  * on. The client must still be freed. This function waits: it must not be called from a callback.
  */
@@ -1065,10 +1355,120 @@ pico_status_t PICO_CALL pico_client_close(const pico_client_t *client,
                                           pico_error_t **error);
 
 /**
- * Frees the client. Never waits. Subscriptions and asynchronous calls go on by themselves;
+ * Frees the client. Never waits. Subscriptions, feeds and asynchronous calls go on by themselves;
  * pico_client_close() first ends them.
  */
 PICO_API void PICO_CALL pico_client_free(pico_client_t *client);
+
+/**
+ * The completed order. Lives as long as the delivery. NULL for NULL.
+ */
+PICO_API const pico_order_complete_t *PICO_CALL pico_delivery_completion(const pico_delivery_t *delivery);
+
+/**
+ * The completed order as Pico sent it. `length` (may be NULL) receives the length without the NUL. Lives as
+ * long as the delivery. NULL for NULL.
+ */
+PICO_API const char *PICO_CALL pico_delivery_json(const pico_delivery_t *delivery, size_t *length);
+
+/**
+ * A text that stands for this completion in this and every other store, the same however often it is handed out:
+ * book by it, so that booking twice does no harm. Lives as long as the delivery. NULL for NULL.
+ */
+PICO_API
+const char *PICO_CALL pico_delivery_key(const pico_delivery_t *delivery);
+
+/**
+ * Its number in the store's inbox, 1 or more; 0 for NULL.
+ */
+PICO_API int64_t PICO_CALL pico_delivery_id(const pico_delivery_t *delivery);
+
+/**
+ * How often it has been handed out, this time included. Above 1, an earlier time may have booked it. 0 for NULL.
+ */
+PICO_API
+uint32_t PICO_CALL pico_delivery_attempt(const pico_delivery_t *delivery);
+
+/**
+ * How it came in first: PICO_SOURCE_*. 0 for NULL.
+ */
+PICO_API int32_t PICO_CALL pico_delivery_source(const pico_delivery_t *delivery);
+
+/**
+ * When it came in, RFC 3339 in UTC. Lives as long as the delivery. NULL for NULL.
+ */
+PICO_API const char *PICO_CALL pico_delivery_arrived(const pico_delivery_t *delivery);
+
+/**
+ * The same in milliseconds since 1970. PICO_NO_TIME for NULL.
+ */
+PICO_API int64_t PICO_CALL pico_delivery_arrived_ms(const pico_delivery_t *delivery);
+
+/**
+ * Says that the completion is booked. On PICO_OK that is on disk, and it is never handed out again. `call` may be
+ * NULL; PICO_E_TIMEOUT and PICO_E_CANCELLED end the wait only: the answer is still stored. A delivery is answered
+ * once: PICO_E_INVALID_ARGUMENT after that. When the store refuses, or PICO_E_CLOSED because the next feed has it
+ * in hand, it is handed out again. Frees nothing. Waits: inside a callback, return PICO_ACK instead.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_delivery_ack(const pico_delivery_t *delivery,
+                                          const pico_call_t *call,
+                                          pico_error_t **error);
+
+/**
+ * Asks for the completion again: after wait_ms, or, when that is negative, after a wait that grows with each
+ * attempt. `reason` (may be NULL) is kept for whoever looks at the inbox. At the feed's limit of attempts it
+ * becomes a dead letter. All else as pico_delivery_ack(). Waits: inside a callback, return PICO_RETRY instead.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_delivery_retry(const pico_delivery_t *delivery,
+                                            int64_t wait_ms,
+                                            const char *reason,
+                                            const pico_call_t *call,
+                                            pico_error_t **error);
+
+/**
+ * Says that trying again would be of no use: the completion becomes a dead letter, kept with the reason (may be
+ * NULL), and can be replayed by pico_inbox_replay(). All else as pico_delivery_ack(). Waits: inside a callback,
+ * return PICO_REJECT instead.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_delivery_reject(const pico_delivery_t *delivery,
+                                             const char *reason,
+                                             const pico_call_t *call,
+                                             pico_error_t **error);
+
+/**
+ * Inside a callback: chooses after how many milliseconds the completion comes again, and why (may be NULL), when
+ * the callback then returns PICO_RETRY. Returns at once.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_delivery_retry_after(const pico_delivery_t *delivery,
+                                                  int64_t wait_ms,
+                                                  const char *reason,
+                                                  pico_error_t **error);
+
+/**
+ * Inside a callback: says why, for whoever looks at the inbox, when the callback then returns PICO_RETRY or
+ * PICO_REJECT. Returns at once.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_delivery_set_reason(const pico_delivery_t *delivery,
+                                                 const char *reason,
+                                                 pico_error_t **error);
+
+/**
+ * Keeps a delivery beyond the callback, which then returns PICO_LATER: returns another handle of it, which is
+ * yours to answer and to free. NULL for NULL.
+ */
+PICO_API pico_delivery_t *PICO_CALL pico_delivery_retain(const pico_delivery_t *delivery);
+
+/**
+ * Frees a delivery that pico_feed_next() or pico_delivery_retain() gave; not one that a callback was lent. When its
+ * last handle is gone without an answer, the completion is handed out again. Never waits; any thread.
+ */
+PICO_API
+void PICO_CALL pico_delivery_free(pico_delivery_t *delivery);
 
 /**
  * The status that the function returned; PICO_OK for NULL.
@@ -1230,6 +1630,222 @@ pico_status_t PICO_CALL pico_client_execute_async(const pico_client_t *client,
                                                   const pico_call_t *call,
                                                   const pico_reply_callback_t *callback,
                                                   pico_error_t **error);
+
+/**
+ * Starts a feed: from now on every completion of the client's Pico goes into the store, from a live stream, from
+ * webhooks (pico_receiver_start()), and from a query that asks for what these missed; and each is handed out until
+ * it is acknowledged, by pico_feed_deliver() or pico_feed_next(). Completions of one unit come in the order of
+ * their times, one after the other is answered. `options` may be NULL for defaults; they stay yours.
+ * PICO_E_STORE_IN_USE while another feed runs on the store, in this process or another. Failures to connect are
+ * notices, not failures of this function. Waits for the disk.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_feed_start(const pico_client_t *client,
+                                        const pico_store_t *store,
+                                        const pico_feed_options_t *options,
+                                        pico_feed_t **feed,
+                                        pico_error_t **error);
+
+/**
+ * Waits until nothing that happens from now on can be missed: the live stream is open, and the catch-up query is
+ * through for the first time. Failures that may pass are waited out; `call` (may be NULL) limits the wait.
+ * PICO_E_CLOSED when the feed is closed. Waits.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_feed_opened(const pico_feed_t *feed,
+                                         const pico_call_t *call,
+                                         pico_error_t **error);
+
+/**
+ * Takes the next completion of a feed without a callback; answer it by pico_delivery_ack() and its like, then free it
+ * with pico_delivery_free(). Waits for one, as long as `call` (may be NULL) allows: PICO_E_TIMEOUT when there was
+ * none; give it some milliseconds at least, since even one that is there is read from the disk. PICO_E_CLOSED after
+ * the end; what no waiting mends, such as PICO_E_STORE_DAMAGED. Several threads may take; each completion goes
+ * to one of them. Waits.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_feed_next(const pico_feed_t *feed,
+                                       const pico_call_t *call,
+                                       pico_delivery_t **delivery,
+                                       pico_error_t **error);
+
+/**
+ * Delivers the completions of a feed to a function, whose return value answers: PICO_ACK, PICO_RETRY, PICO_REJECT
+ * or PICO_LATER; anything else counts as PICO_RETRY. The answer is on disk before the next call. On PICO_OK the
+ * library owns user_data; calls come one at a time and in order, on threads that may block, and `drop` is called
+ * once, after the last: when the feed is closed or freed, or when the store fails for good, which a notice tells.
+ * Never waits; any thread.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_feed_deliver(const pico_feed_t *feed,
+                                          const pico_delivery_callback_t *callback,
+                                          pico_error_t **error);
+
+/**
+ * Tells what happens to the feed from now on to a function, as a text for people and as JSON: an object with "notice",
+ * which is stream, problem, caught_up, catch_up_failed, dead_letter, store or webhook, with "text", and with what
+ * belongs to it. None of it loses a completion. Once for each feed. A function that is far behind misses the oldest.
+ * On PICO_OK the library owns user_data; `drop` is called once, after the feed has ended. Never waits; any thread.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_feed_on_notice(const pico_feed_t *feed,
+                                            const pico_notice_callback_t *callback,
+                                            pico_error_t **error);
+
+/**
+ * Asks Pico now for what the live sources missed. Returns at once; a notice tells when it is through.
+ */
+PICO_API pico_status_t PICO_CALL pico_feed_catch_up(const pico_feed_t *feed, pico_error_t **error);
+
+/**
+ * Tells where the feed stands, as a JSON object with "inbox" (counts by state), "watermarks" (by source), "stream"
+ * (the connection), "caughtUp" (the last query that was through), "catchUpError" and "storeError"; what is absent is
+ * null. Free the text with pico_text_free(). Waits for the disk.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_feed_status_json(const pico_feed_t *feed,
+                                              pico_text_t **json,
+                                              pico_error_t **error);
+
+/**
+ * Ends the feed: nothing more is taken in or handed out. Waits, grace_ms at most (negative: for ever), until the
+ * completions that were handed out are answered or freed, and until calls that are under way and every `drop` have
+ * returned. PICO_E_TIMEOUT when a callback or its drop had not by then; it may be called again to wait on. What is
+ * not answered is handed out by the next feed on this store. The feed must still be freed. Waits: it must not be
+ * called from a callback.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_feed_close(const pico_feed_t *feed,
+                                        int64_t grace_ms,
+                                        pico_error_t **error);
+
+/**
+ * Frees the feed, ending it without waiting: a call that is under way is finished and its answer stored, `drop`
+ * follows; deliveries that are out can still be answered. Another feed may be started on the store at once. Never
+ * waits; any thread, its own callbacks included.
+ */
+PICO_API
+void PICO_CALL pico_feed_free(pico_feed_t *feed);
+
+/**
+ * Makes settings with nothing but defaults in *options.
+ */
+PICO_API pico_status_t PICO_CALL pico_feed_options_new(pico_feed_options_t **options, pico_error_t **error);
+
+/**
+ * Frees the settings. Feeds started with them are not touched.
+ */
+PICO_API void PICO_CALL pico_feed_options_free(pico_feed_options_t *options);
+
+/**
+ * Narrows the feed to some completions; what does not fit is not stored. NULL for all, the default.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_feed_options_set_filter(pico_feed_options_t *options,
+                                                     const pico_order_complete_filter_t *filter,
+                                                     pico_error_t **error);
+
+/**
+ * Which of the completions from before the feed are handed out: PICO_START_*. It counts only until the first
+ * catch-up of a store is through. `since`, RFC 3339, is for PICO_START_SINCE, else NULL.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_feed_options_set_start(pico_feed_options_t *options,
+                                                    int32_t start,
+                                                    const char *since,
+                                                    pico_error_t **error);
+
+/**
+ * Not 0: holds a live stream, as the client's options say; the default. 0: webhooks and the catch-up query only.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_feed_options_set_live(pico_feed_options_t *options,
+                                                   int32_t live,
+                                                   pico_error_t **error);
+
+/**
+ * How often to ask Pico for what the live sources missed, besides at the start and after each reconnect; 1000
+ * or more. Default 10 minutes.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_feed_options_set_catch_up_every_ms(pico_feed_options_t *options,
+                                                                int64_t every_ms,
+                                                                pico_error_t **error);
+
+/**
+ * Where Pico can list by time: how far before the last catch-up to begin, for completions that Pico gets to know
+ * late or dates back. Default 24 hours.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_feed_options_set_catch_up_overlap_ms(pico_feed_options_t *options,
+                                                                  int64_t overlap_ms,
+                                                                  pico_error_t **error);
+
+/**
+ * The wait before a completion is handed out again, where the consumer names none: from base_ms, doubled with each
+ * time, to cap_ms. Default 1 s to 1 hour.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_feed_options_set_backoff_ms(pico_feed_options_t *options,
+                                                         int64_t base_ms,
+                                                         int64_t cap_ms,
+                                                         pico_error_t **error);
+
+/**
+ * How often a completion is handed out before it becomes a dead letter, 1 or more. Default 50, which with the
+ * default waits is more than a day.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_feed_options_set_max_attempts(pico_feed_options_t *options,
+                                                           uint32_t attempts,
+                                                           pico_error_t **error);
+
+/**
+ * Counts the completions in the store by state. `counts` has its struct_size set. Waits for the disk.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_inbox_counts(const pico_store_t *store,
+                                          pico_inbox_counts_t *counts,
+                                          pico_error_t **error);
+
+/**
+ * Lists completions in the order of their arrival as a JSON list: those in a state PICO_INBOX_*, or all with
+ * PICO_INBOX_ANY; `limit` at most, after the one with the number `after`, which is 0 for the first page and then
+ * the last one's "id". Each is an object with "id", "externalOrderId", "operationId", "orderIndex", "at",
+ * "producedSerial", "state", "attempts", "source", "arrived", "due", "settled", "reason" and, as Pico sent
+ * it, "raw"; what is absent is null. Free the text with pico_text_free(). Waits for the disk.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_inbox_list_json(const pico_store_t *store,
+                                             int32_t state,
+                                             int64_t after,
+                                             size_t limit,
+                                             pico_text_t **json,
+                                             pico_error_t **error);
+
+/**
+ * Hands a completion out again, by its number, that is a dead letter or was acknowledged, as if it were new.
+ * PICO_E_INVALID_ARGUMENT when there is none, it is still on its way, or its text is not kept any more. Waits
+ * for the disk.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_inbox_replay(const pico_store_t *store,
+                                          int64_t id,
+                                          pico_error_t **error);
+
+/**
+ * Hands all dead letters out again. `count` (may be NULL) receives how many there were. Waits for the disk.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_inbox_replay_dead(const pico_store_t *store,
+                                               uint64_t *count,
+                                               pico_error_t **error);
+
+/**
+ * Gives a dead letter up for good, by its number: it is never handed out, and stays known.
+ * PICO_E_INVALID_ARGUMENT when there is no such dead letter. Waits for the disk.
+ */
+PICO_API pico_status_t PICO_CALL pico_inbox_drop(const pico_store_t *store, int64_t id, pico_error_t **error);
 
 /**
  * How many operations there are; 0 for NULL.
@@ -1597,16 +2213,6 @@ pico_status_t PICO_CALL pico_options_set_stream_overflow(pico_options_t *options
                                                          pico_error_t **error);
 
 /**
- * The text. Lives as long as the object. NULL for NULL.
- */
-PICO_API const char *PICO_CALL pico_text_string(const pico_text_t *text);
-
-/**
- * Frees the text.
- */
-PICO_API void PICO_CALL pico_text_free(pico_text_t *text);
-
-/**
  * Saves an order: creates it, or updates it when Pico knows it. `outcome` (may be NULL) receives
  * PICO_SAVED_*. A save with an external_order_id is retried, since repeating it does no harm; after a
  * retry the outcome may be PICO_SAVED_UPDATED for an order that this very call created. `call` may be
@@ -1630,6 +2236,16 @@ pico_status_t PICO_CALL pico_client_cancel_order(const pico_client_t *client,
                                                  const pico_call_t *call,
                                                  pico_text_t **message,
                                                  pico_error_t **error);
+
+/**
+ * The text. Lives as long as the object. NULL for NULL.
+ */
+PICO_API const char *PICO_CALL pico_text_string(const pico_text_t *text);
+
+/**
+ * Frees the text.
+ */
+PICO_API void PICO_CALL pico_text_free(pico_text_t *text);
 
 /**
  * Lists what can be built. Pico has no paging, so this is the whole list. `filter` may be NULL for all,
@@ -1662,6 +2278,152 @@ pico_status_t PICO_CALL pico_client_order_completes(const pico_client_t *client,
                                                     const pico_call_t *call,
                                                     pico_order_completes_t **order_completes,
                                                     pico_error_t **error);
+
+/**
+ * Starts an HTTP server whose posts go into the feed: each is answered with 200 once its completion is on disk, so
+ * that Pico never takes for delivered what is not kept. `options` may be NULL for defaults; they stay yours.
+ * PICO_E_INVALID_ARGUMENT names the setting that is wrong, also an address that cannot be listened on. When the
+ * feed ends first, posts are answered with 503. Waits until it listens.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_receiver_start(const pico_feed_t *feed,
+                                            const pico_receiver_options_t *options,
+                                            pico_receiver_t **receiver,
+                                            pico_error_t **error);
+
+/**
+ * The address that it listens on, such as "127.0.0.1:8080". Lives as long as the receiver. NULL for NULL.
+ */
+PICO_API const char *PICO_CALL pico_receiver_address(const pico_receiver_t *receiver);
+
+/**
+ * The port that it listens on, also where 0 was asked for. 0 for NULL.
+ */
+PICO_API int32_t PICO_CALL pico_receiver_port(const pico_receiver_t *receiver);
+
+/**
+ * The path that it takes posts on. Lives as long as the receiver. NULL for NULL.
+ */
+PICO_API const char *PICO_CALL pico_receiver_path(const pico_receiver_t *receiver);
+
+/**
+ * Tells what it has answered since it was started. `counts` has its struct_size set. PICO_E_CLOSED after
+ * pico_receiver_close(). Any thread, callbacks included.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_receiver_counts(const pico_receiver_t *receiver,
+                                             pico_receiver_counts_t *counts,
+                                             pico_error_t **error);
+
+/**
+ * Takes no more posts, lets those that are being received or stored finish, and ends; what is not done after
+ * timeout_ms (negative: no limit) is broken off, and PICO_E_TIMEOUT says that something was still being stored.
+ * Close it before its feed. It must still be freed. Waits: it must not be called from a callback.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_receiver_close(const pico_receiver_t *receiver,
+                                            int64_t timeout_ms,
+                                            pico_error_t **error);
+
+/**
+ * Frees the receiver, ending it at once, with what is being stored. Never waits; any thread.
+ */
+PICO_API void PICO_CALL pico_receiver_free(pico_receiver_t *receiver);
+
+/**
+ * Makes settings with nothing but defaults in *options.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_receiver_options_new(pico_receiver_options_t **options,
+                                                  pico_error_t **error);
+
+/**
+ * Frees the settings. Receivers started with them are not touched.
+ */
+PICO_API void PICO_CALL pico_receiver_options_free(pico_receiver_options_t *options);
+
+/**
+ * The address to listen on, such as "0.0.0.0:8080", "[::]:8080" or "localhost:8080". Port 0 takes a free one.
+ * Default "127.0.0.1:0", which only this machine reaches.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_receiver_options_set_bind(pico_receiver_options_t *options,
+                                                       const char *address,
+                                                       pico_error_t **error);
+
+/**
+ * The path of the URL that Pico posts to, exactly as it is written there. Default "/pico".
+ */
+PICO_API
+pico_status_t PICO_CALL pico_receiver_options_set_path(pico_receiver_options_t *options,
+                                                       const char *path,
+                                                       pico_error_t **error);
+
+/**
+ * Lets in only posts with this header; register the webhook with the same one. Called again it lets in either, for
+ * changing a secret. Without any, whoever reaches the port can post completions.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_receiver_options_add_secret_header(pico_receiver_options_t *options,
+                                                                const char *name,
+                                                                const char *secret,
+                                                                pico_error_t **error);
+
+/**
+ * Speaks HTTPS with this certificate chain and its private key, both PEM.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_receiver_options_set_tls_pem(pico_receiver_options_t *options,
+                                                          const char *chain,
+                                                          size_t chain_len,
+                                                          const char *key,
+                                                          size_t key_len,
+                                                          pico_error_t **error);
+
+/**
+ * The same from two files, which are read when the receiver starts.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_receiver_options_set_tls_files(pico_receiver_options_t *options,
+                                                            const char *chain_path,
+                                                            const char *key_path,
+                                                            pico_error_t **error);
+
+/**
+ * Takes bodies whatever their Content-Type says: Pico does not document which it sends. For when the count
+ * `refused` grows with each completion.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_receiver_options_set_any_content_type(pico_receiver_options_t *options,
+                                                                   pico_error_t **error);
+
+/**
+ * The path that answers a GET with 200, or with 503 while nothing can be stored. NULL for none. Default "/health".
+ */
+PICO_API
+pico_status_t PICO_CALL pico_receiver_options_set_health_path(pico_receiver_options_t *options,
+                                                              const char *path,
+                                                              pico_error_t **error);
+
+/**
+ * The largest body in bytes, and how many connections are served at a time. Default 8 MiB and 256.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_receiver_options_set_limits(pico_receiver_options_t *options,
+                                                         size_t max_body,
+                                                         size_t max_connections,
+                                                         pico_error_t **error);
+
+/**
+ * How long a request's head may take, how long its body, and how long a connection is kept open for a next request.
+ * Default 10, 30 and 60 s.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_receiver_options_set_timeouts_ms(pico_receiver_options_t *options,
+                                                              int64_t header_ms,
+                                                              int64_t body_ms,
+                                                              int64_t idle_ms,
+                                                              pico_error_t **error);
 
 /**
  * "data" as JSON; NULL when it was missing or null, *length is untouched then. `length` (may be NULL)
@@ -1699,6 +2461,98 @@ PICO_API void PICO_CALL pico_reply_free(pico_reply_t *reply);
  * for ever; any thread.
  */
 PICO_API const char *PICO_CALL pico_status_name(pico_status_t status);
+
+/**
+ * Makes settings with nothing but defaults in *options.
+ */
+PICO_API pico_status_t PICO_CALL pico_store_options_new(pico_store_options_t **options, pico_error_t **error);
+
+/**
+ * Not 0: opens only a store that is there already, so that a mistyped path is PICO_E_INVALID_ARGUMENT and
+ * not a new, empty store. Default 0.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_store_options_set_must_exist(pico_store_options_t *options,
+                                                          int32_t must_exist,
+                                                          pico_error_t **error);
+
+/**
+ * How large the file may grow, in bytes, so that it does not fill a disk that others need; beyond that the
+ * store refuses with PICO_E_STORE_FULL. The log beside it may grow by some 16 MB more. 0 means no limit, the
+ * default.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_store_options_set_max_size(pico_store_options_t *options,
+                                                        uint64_t bytes,
+                                                        pico_error_t **error);
+
+/**
+ * How long the text of an acknowledged completion is kept; without it, it cannot be replayed any more. That it
+ * was acknowledged is known for ever. Default 90 days.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_store_options_set_keep_acked_ms(pico_store_options_t *options,
+                                                             int64_t keep_ms,
+                                                             pico_error_t **error);
+
+/**
+ * How long an order is kept that was sent. Default 90 days.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_store_options_set_keep_sent_ms(pico_store_options_t *options,
+                                                            int64_t keep_ms,
+                                                            pico_error_t **error);
+
+/**
+ * Frees the settings. Stores opened with them are not touched.
+ */
+PICO_API void PICO_CALL pico_store_options_free(pico_store_options_t *options);
+
+/**
+ * Opens the store in the file `path`, on a local disk, and makes the file when there is none. `options` may
+ * be NULL for defaults; they stay yours. Several processes may open the same file; a feed runs in one of them.
+ * PICO_E_STORE_DAMAGED when the file is damaged or no store: it is left as it is, for you to look at and to move
+ * away by pico_store_set_aside(). PICO_E_STORE_VERSION when a newer library wrote it; otherwise PICO_E_STORE,
+ * PICO_E_STORE_FULL or PICO_E_STORE_READ_ONLY. Waits for the disk.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_store_open(const char *path,
+                                        const pico_store_options_t *options,
+                                        pico_store_t **store,
+                                        pico_error_t **error);
+
+/**
+ * Where the file is, as an absolute path. Lives as long as the store. NULL for NULL.
+ */
+PICO_API const char *PICO_CALL pico_store_path(const pico_store_t *store);
+
+/**
+ * Moves a store's files out of the way, to names that begin with `<path>.set-aside-`, for when somebody has
+ * decided to go on without a damaged store: what was acknowledged is forgotten with it. `new_path` (may be NULL)
+ * receives the new path of the file, to be freed with pico_text_free(). PICO_E_STORE_IN_USE while a feed runs
+ * on it. Waits for the disk.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_store_set_aside(const char *path,
+                                             pico_text_t **new_path,
+                                             pico_error_t **error);
+
+/**
+ * Closes the file when all that was asked of the store is on disk; close its feeds first. Their functions and
+ * those of this store give PICO_E_CLOSED from then on. Waits, timeout_ms at most (negative: for ever):
+ * PICO_E_TIMEOUT when it was not done by then; it may be called again to wait on. The store must still be freed.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_store_close(const pico_store_t *store,
+                                         int64_t timeout_ms,
+                                         pico_error_t **error);
+
+/**
+ * Frees the store. Never waits: feeds on it keep the file open until they are freed too, and what was asked of
+ * it is still done.
+ */
+PICO_API
+void PICO_CALL pico_store_free(pico_store_t *store);
 
 /**
  * Streams operations as they are created or changed. `filter` may be NULL for all. With a `callback`
@@ -1860,6 +2714,61 @@ PICO_API const char *PICO_CALL pico_version(void);
  * PICO_ABI_VERSION that it was compiled with.
  */
 PICO_API int32_t PICO_CALL pico_abi_version(void);
+
+/**
+ * Keeps a webhook registered with Pico for as long as the keeper is held: registers it now, makes it anew when it is
+ * gone or changed, notices when posts do not arrive, and catches up after each. It looks every check_interval_ms;
+ * 0 means the default of 60 s. The feed's notices tell what it does. The keeper must be freed; the webhook stays
+ * registered then. Never waits.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_feed_keep_webhook(const pico_feed_t *feed,
+                                               const pico_webhook_subscribe_t *webhook,
+                                               int64_t check_interval_ms,
+                                               pico_webhook_keeper_t **keeper,
+                                               pico_error_t **error);
+
+/**
+ * Looks now, and waits until that is done, as long as `call` (may be NULL) allows. What it found and did the feed's
+ * notices tell. Waits.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_webhook_keeper_check_now(const pico_webhook_keeper_t *keeper,
+                                                      const pico_call_t *call,
+                                                      pico_error_t **error);
+
+/**
+ * Ends it, after the check that is under way: one that takes longer than timeout_ms (negative: no limit) is broken
+ * off, PICO_E_TIMEOUT, and the webhook may be unregistered then, which the next start mends. It must still be freed.
+ * Waits: it must not be called from a callback.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_webhook_keeper_close(const pico_webhook_keeper_t *keeper,
+                                                  int64_t timeout_ms,
+                                                  pico_error_t **error);
+
+/**
+ * Frees the keeper, ending it at once, with a check that is under way. The webhook stays registered. Never waits;
+ * any thread.
+ */
+PICO_API
+void PICO_CALL pico_webhook_keeper_free(pico_webhook_keeper_t *keeper);
+
+/**
+ * Sees to it once that a webhook is registered just like this, and does nothing where it is. `known` is the fingerprint
+ * that the last call gave, or NULL: without it a listed webhook is replaced, because Pico does not show the headers
+ * that it posts with. `outcome` (may be NULL) receives PICO_WEBHOOK_*, `fingerprint` (may be NULL) the text to keep
+ * for the next call, to be freed with pico_text_free(). After an error the webhook may be gone: repeat the call.
+ * `call` may be NULL. Waits.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_client_webhook_ensure(const pico_client_t *client,
+                                                   const pico_webhook_subscribe_t *webhook,
+                                                   const char *known,
+                                                   const pico_call_t *call,
+                                                   int32_t *outcome,
+                                                   pico_text_t **fingerprint,
+                                                   pico_error_t **error);
 
 /**
  * Lists the registered webhooks. `call` may be NULL. Waits.

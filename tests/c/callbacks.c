@@ -95,6 +95,32 @@ static void events_come_one_at_a_time_and_in_order(void) {
     CHECK(probe.dropped == 1 && probe.after_drop == 0);
 }
 
+/* Those that wait for a store, a feed, a receiver or a keeper. That they wait is refused before anything else, so that
+ * nothing has to be there. */
+static void call_all_that_waits_for_a_store(void) {
+    CHECK_STATUS(PICO_E_REENTRANT, pico_store_open("never", NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_store_set_aside("never", NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_store_close(NULL, 0, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_inbox_counts(NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_inbox_list_json(NULL, PICO_INBOX_ANY, 0, 1, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_inbox_replay(NULL, 1, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_inbox_replay_dead(NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_inbox_drop(NULL, 1, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_feed_start(client, NULL, NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_feed_opened(NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_feed_next(NULL, NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_feed_status_json(NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_feed_close(NULL, 0, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_delivery_ack(NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_delivery_retry(NULL, 0, NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_delivery_reject(NULL, NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_receiver_start(NULL, NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_receiver_close(NULL, 0, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_webhook_keeper_check_now(NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_webhook_keeper_close(NULL, 0, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_client_webhook_ensure(client, NULL, NULL, NULL, NULL, NULL, &error));
+}
+
 /* Every function that waits; the harness checks that none is missing. */
 static void call_all_that_waits(pico_subscription_t *subscription) {
     static const char QUERY[] = "{ __typename }";
@@ -127,6 +153,7 @@ static void call_all_that_waits(pico_subscription_t *subscription) {
     CHECK_STATUS(PICO_E_REENTRANT, pico_subscription_wait_open(subscription, 0, &error));
     CHECK_STATUS(PICO_E_REENTRANT, pico_subscription_close(subscription, 0, &error));
     CHECK_STATUS(PICO_E_REENTRANT, pico_client_close(client, 0, &error));
+    call_all_that_waits_for_a_store();
     CHECK(operations == NULL && edges == NULL && completions == NULL && webhooks == NULL);
     CHECK(taken == NULL && reply == NULL && count == 0);
 }

@@ -115,6 +115,100 @@ static void getters_and_frees_take_null(void) {
     CHECK(pico_version()[0] != '\0' && pico_abi_version() == PICO_ABI_VERSION);
 }
 
+static void stores_and_feeds_refuse_null(pico_client_t *client) {
+    pico_store_options_t *store_options = NULL;
+    pico_feed_options_t *feed_options = NULL;
+    pico_receiver_options_t *receiver_options = NULL;
+    pico_webhook_subscribe_t webhook = {0};
+
+    REFUSED(pico_store_options_new(NULL, E));
+    REFUSED(pico_store_options_set_must_exist(NULL, 1, E));
+    REFUSED(pico_store_options_set_max_size(NULL, 1, E));
+    REFUSED(pico_store_options_set_keep_acked_ms(NULL, 1, E));
+    REFUSED(pico_store_options_set_keep_sent_ms(NULL, 1, E));
+    REFUSED(pico_store_open(NULL, NULL, NULL, E));
+    REFUSED(pico_store_open("never", NULL, NULL, E));
+    REFUSED(pico_store_set_aside(NULL, NULL, E));
+    REFUSED(pico_store_close(NULL, 0, E));
+    OK(pico_store_options_new(&store_options, &error));
+    pico_store_options_free(store_options);
+    pico_store_options_free(NULL);
+    CHECK(pico_store_path(NULL) == NULL);
+    pico_store_free(NULL);
+    REFUSED(pico_inbox_counts(NULL, NULL, E));
+    REFUSED(pico_inbox_list_json(NULL, PICO_INBOX_ANY, 0, 1, NULL, E));
+    REFUSED(pico_inbox_replay(NULL, 1, E));
+    REFUSED(pico_inbox_replay_dead(NULL, NULL, E));
+    REFUSED(pico_inbox_drop(NULL, 1, E));
+
+    REFUSED(pico_feed_options_new(NULL, E));
+    REFUSED(pico_feed_options_set_filter(NULL, NULL, E));
+    REFUSED(pico_feed_options_set_start(NULL, PICO_START_NOW, NULL, E));
+    REFUSED(pico_feed_options_set_live(NULL, 1, E));
+    REFUSED(pico_feed_options_set_catch_up_every_ms(NULL, 1, E));
+    REFUSED(pico_feed_options_set_catch_up_overlap_ms(NULL, 1, E));
+    REFUSED(pico_feed_options_set_backoff_ms(NULL, 1, 1, E));
+    REFUSED(pico_feed_options_set_max_attempts(NULL, 1, E));
+    OK(pico_feed_options_new(&feed_options, &error));
+    OK(pico_feed_options_set_filter(feed_options, NULL, &error));
+    pico_feed_options_free(feed_options);
+    pico_feed_options_free(NULL);
+    REFUSED(pico_feed_start(NULL, NULL, NULL, NULL, E));
+    REFUSED(pico_feed_start(client, NULL, NULL, NULL, E));
+    REFUSED(pico_feed_opened(NULL, NULL, E));
+    REFUSED(pico_feed_next(NULL, NULL, NULL, E));
+    REFUSED(pico_feed_deliver(NULL, NULL, E));
+    REFUSED(pico_feed_on_notice(NULL, NULL, E));
+    REFUSED(pico_feed_catch_up(NULL, E));
+    REFUSED(pico_feed_status_json(NULL, NULL, E));
+    REFUSED(pico_feed_close(NULL, 0, E));
+    pico_feed_free(NULL);
+
+    REFUSED(pico_delivery_ack(NULL, NULL, E));
+    REFUSED(pico_delivery_retry(NULL, 0, NULL, NULL, E));
+    REFUSED(pico_delivery_reject(NULL, NULL, NULL, E));
+    REFUSED(pico_delivery_retry_after(NULL, 0, NULL, E));
+    REFUSED(pico_delivery_set_reason(NULL, NULL, E));
+    CHECK(pico_delivery_completion(NULL) == NULL && pico_delivery_json(NULL, NULL) == NULL);
+    CHECK(pico_delivery_key(NULL) == NULL && pico_delivery_id(NULL) == 0 && pico_delivery_attempt(NULL) == 0);
+    CHECK(pico_delivery_source(NULL) == 0 && pico_delivery_arrived(NULL) == NULL);
+    CHECK(pico_delivery_arrived_ms(NULL) == PICO_NO_TIME && pico_delivery_retain(NULL) == NULL);
+    pico_delivery_free(NULL);
+
+    REFUSED(pico_receiver_options_new(NULL, E));
+    REFUSED(pico_receiver_options_set_bind(NULL, "x", E));
+    REFUSED(pico_receiver_options_set_path(NULL, "x", E));
+    REFUSED(pico_receiver_options_add_secret_header(NULL, "x", "x", E));
+    REFUSED(pico_receiver_options_set_tls_pem(NULL, "x", 1, "x", 1, E));
+    REFUSED(pico_receiver_options_set_tls_files(NULL, "x", "x", E));
+    REFUSED(pico_receiver_options_set_any_content_type(NULL, E));
+    REFUSED(pico_receiver_options_set_health_path(NULL, "x", E));
+    REFUSED(pico_receiver_options_set_limits(NULL, 1, 1, E));
+    REFUSED(pico_receiver_options_set_timeouts_ms(NULL, 1, 1, 1, E));
+    OK(pico_receiver_options_new(&receiver_options, &error));
+    REFUSED(pico_receiver_options_set_bind(receiver_options, NULL, E));
+    REFUSED(pico_receiver_options_set_path(receiver_options, NULL, E));
+    REFUSED(pico_receiver_options_add_secret_header(receiver_options, "x", NULL, E));
+    REFUSED(pico_receiver_options_set_tls_files(receiver_options, "x", NULL, E));
+    CHECK_STATUS(PICO_E_NULL_POINTER, pico_receiver_options_set_tls_pem(receiver_options, NULL, 1, "x", 1, &error));
+    pico_receiver_options_free(receiver_options);
+    pico_receiver_options_free(NULL);
+    REFUSED(pico_receiver_start(NULL, NULL, NULL, E));
+    REFUSED(pico_receiver_counts(NULL, NULL, E));
+    REFUSED(pico_receiver_close(NULL, 0, E));
+    CHECK(pico_receiver_address(NULL) == NULL && pico_receiver_path(NULL) == NULL && pico_receiver_port(NULL) == 0);
+    pico_receiver_free(NULL);
+
+    REFUSED(pico_feed_keep_webhook(NULL, NULL, 0, NULL, E));
+    REFUSED(pico_webhook_keeper_check_now(NULL, NULL, E));
+    REFUSED(pico_webhook_keeper_close(NULL, 0, E));
+    pico_webhook_keeper_free(NULL);
+    REFUSED(pico_client_webhook_ensure(NULL, NULL, NULL, NULL, NULL, NULL, E));
+    REFUSED(pico_client_webhook_ensure(client, NULL, NULL, NULL, NULL, NULL, E));
+    webhook.struct_size = sizeof webhook;
+    REFUSED(pico_client_webhook_ensure(client, &webhook, NULL, NULL, NULL, NULL, E));
+}
+
 static void functions_refuse_null_where_something_is_needed(pico_client_t *client) {
     pico_order_save_t save = {0};
     pico_order_cancel_t cancel = {0};
@@ -205,6 +299,7 @@ int main(void) {
     OK(pico_client_new(options, &client, &error));
     pico_options_free(options);
     functions_refuse_null_where_something_is_needed(client);
+    stores_and_feeds_refuse_null(client);
     pico_client_free(client);
     puts("passed");
     return 0;

@@ -8,6 +8,7 @@ use std::ptr;
 
 use pico_erp::{Error, Reply, runtime};
 
+use crate::delivery::pico_delivery_t;
 use crate::error::pico_error_t;
 use crate::event::pico_event_t;
 use crate::guard;
@@ -15,7 +16,7 @@ use crate::input::required;
 use crate::options::pico_token_answer_t;
 use crate::reply::pico_reply_t;
 use crate::status::PICO_OK;
-use crate::text::Opaque;
+use crate::text::{CText, Opaque};
 
 /// Ends a callback. The header has it by hand, with PICO_CALL.
 pub type pico_drop_fn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
@@ -26,6 +27,12 @@ pub type pico_event_fn =
 pub type pico_events_fn = Option<
     unsafe extern "C" fn(user_data: *mut c_void, events: *const *const pico_event_t, count: usize) -> i32,
 >;
+/// Receives a completion of a feed.
+pub type pico_delivery_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, delivery: *const pico_delivery_t) -> i32>;
+/// Receives a notice of a feed.
+pub type pico_notice_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, text: *const c_char, json: *const c_char)>;
 /// Receives the outcome of a call.
 pub type pico_reply_fn = Option<
     unsafe extern "C" fn(
@@ -67,6 +74,30 @@ pub struct pico_event_callback_t {
 pub struct pico_events_callback_t {
     /// Called with one event or more, in order, one call at a time.
     pub call: pico_events_fn,
+    /// Called once at the end; may be NULL.
+    pub drop: pico_drop_fn,
+    /// Handed to both.
+    pub user_data: *mut c_void,
+}
+
+/// A function for the completions of a feed. The struct is copied.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pico_delivery_callback_t {
+    /// Called for each completion, one at a time; what it returns is the answer: PICO_ACK and its like.
+    pub call: pico_delivery_fn,
+    /// Called once at the end; may be NULL.
+    pub drop: pico_drop_fn,
+    /// Handed to both.
+    pub user_data: *mut c_void,
+}
+
+/// A function for the notices of a feed. The struct is copied.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pico_notice_callback_t {
+    /// Called for each notice, in order, one at a time.
+    pub call: pico_notice_fn,
     /// Called once at the end; may be NULL.
     pub drop: pico_drop_fn,
     /// Handed to both.
@@ -161,6 +192,8 @@ impl Drop for SharedUserData {
 
 type EventFn = unsafe extern "C" fn(*mut c_void, *const pico_event_t) -> i32;
 type EventsFn = unsafe extern "C" fn(*mut c_void, *const *const pico_event_t, usize) -> i32;
+type DeliveryFn = unsafe extern "C" fn(*mut c_void, *const pico_delivery_t) -> i32;
+type NoticeFn = unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char);
 type ReplyFn = unsafe extern "C" fn(*mut c_void, i32, *mut pico_reply_t, *mut pico_error_t);
 
 /// A caller's function for events, one by one or by the batch.
@@ -222,6 +255,58 @@ impl EventCallback {
                 guard::in_callback(|| unsafe { call(self.user.get(), first, count) }) != PICO_STOP
             }
         }
+    }
+}
+
+/// A caller's function for completions.
+pub(crate) struct DeliveryCallback {
+    call: DeliveryFn,
+    user: UserData,
+}
+
+impl pico_delivery_callback_t {
+    /// The function, checked before anything is begun.
+    pub(crate) fn function(&self) -> Result<DeliveryFn, Error> {
+        required("callback.call", self.call)
+    }
+
+    /// Takes `user_data` over: from here on `drop` will be called.
+    pub(crate) fn take(&self, call: DeliveryFn) -> DeliveryCallback {
+        DeliveryCallback { call, user: UserData::new(self.user_data, self.drop) }
+    }
+}
+
+impl DeliveryCallback {
+    /// Calls; what was answered.
+    pub(crate) fn call(&self, delivery: &pico_delivery_t) -> i32 {
+        // SAFETY: the caller gave the function for this, and the delivery lives for the call.
+        guard::in_callback(|| unsafe { (self.call)(self.user.get(), delivery) })
+    }
+}
+
+/// A caller's function for notices.
+pub(crate) struct NoticeCallback {
+    call: NoticeFn,
+    user: UserData,
+}
+
+impl pico_notice_callback_t {
+    /// The function, checked before anything is begun.
+    pub(crate) fn function(&self) -> Result<NoticeFn, Error> {
+        required("callback.call", self.call)
+    }
+
+    /// Takes `user_data` over: from here on `drop` will be called.
+    pub(crate) fn take(&self, call: NoticeFn) -> NoticeCallback {
+        NoticeCallback { call, user: UserData::new(self.user_data, self.drop) }
+    }
+}
+
+impl NoticeCallback {
+    /// Calls with a notice for people and as JSON.
+    pub(crate) fn call(&self, text: &CText, json: &CText) {
+        // SAFETY: the caller gave the function for this, and the texts live for the call.
+        guard::in_callback(|| unsafe { (self.call)(self.user.get(), text.as_ptr(), json.as_ptr()) });
     }
 }
 

@@ -124,8 +124,8 @@ pub extern "C" fn pico_client_endpoint(client: Option<&pico_client_t>) -> Return
     guard::get(ptr::null(), || client.map_or(ptr::null(), |client| client.endpoint.as_ptr()))
 }
 
-/// Closes the client for good: calls that wait in other threads end with PICO_E_CLOSED, its subscriptions
-/// and asynchronous calls end, and this function waits, timeout_ms at most (negative: for ever), until
+/// Closes the client for good: calls that wait in other threads end with PICO_E_CLOSED, its subscriptions,
+/// feeds and asynchronous calls end, and this function waits, timeout_ms at most (negative: for ever), until
 /// their callbacks and drops have returned. PICO_E_TIMEOUT when one has not; it may be called again to wait
 /// on. The client must still be freed. This function waits: it must not be called from a callback.
 #[unsafe(no_mangle)]
@@ -140,11 +140,11 @@ pub extern "C" fn pico_client_close(
         let children = client.children.all();
         children.iter().for_each(|child| child.end());
         let deadline = deadline(limit(timeout_ms));
-        children.iter().try_for_each(|child| child.lifecycle().wait(deadline))
+        children.iter().try_for_each(|child| child.wait(deadline))
     })
 }
 
-/// Frees the client. Never waits. Subscriptions and asynchronous calls go on by themselves;
+/// Frees the client. Never waits. Subscriptions, feeds and asynchronous calls go on by themselves;
 /// pico_client_close() first ends them.
 #[unsafe(no_mangle)]
 pub extern "C" fn pico_client_free(client: Option<Box<pico_client_t>>) -> ReturnNothing {

@@ -1,57 +1,320 @@
-//! Delivery of a subscription's events to a callback.
-//!
-//! One small task waits for each subscription, so an idle one costs no thread. When an event is there, a
-//! thread of the runtime's blocking pool calls the caller's function, for all events that are ready, and is
-//! given back. The task awaits that thread, so calls never overlap and keep their order.
+//! [`pico_delivery_t`]: a completion of a feed in the caller's hands, which owes an answer: by the return value of a callback,
+//! or by a function that waits until the answer is on disk.
 
-use std::sync::Arc;
+use std::ffi::c_char;
+use std::mem::MaybeUninit;
+use std::ptr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use tokio::task::spawn_blocking;
+use pico_erp::{Delivery, Error, ErrorKind, OrderComplete, Source, runtime};
 
-use crate::callback::EventCallback;
-use crate::event::pico_event_t;
-use crate::lifecycle::Child;
-use crate::subscription::SubscriptionInner;
+use crate::call::{control, limit, pico_call_t};
+use crate::error::pico_error_t;
+use crate::guard;
+use crate::input::{optional_text, required, text};
+use crate::options::milliseconds;
+use crate::returns::{
+    ReturnDelivery, ReturnInt32, ReturnInt64, ReturnNothing, ReturnOrderComplete, ReturnStatus, ReturnText,
+    ReturnUint32,
+};
+use crate::text::{CText, JsonText};
+use crate::views::{PICO_NO_TIME, Typed};
 
-/// Delivers until the end, then lets go of the callback.
-pub(crate) async fn run(subscription: Arc<SubscriptionInner>, callback: EventCallback) {
-    let mut callback = callback;
-    // `next` also ends when the subscription is closed from this side.
-    while let Some(event) = subscription.source.next().await {
-        let inner = Arc::clone(&subscription);
-        let hop = spawn_blocking(move || {
-            let go_on = deliver_ready(&inner, &callback, event);
-            (callback, go_on)
-        });
-        match hop.await {
-            Ok((back, true)) => callback = back,
-            Ok((back, false)) => return finish(subscription, Some(back)),
-            // A bug of ours: the callback was let go of as the thread unwound.
-            Err(_) => return finish(subscription, None),
-        }
-    }
-    finish(subscription, Some(callback));
+/// The completion is booked: never again.
+pub const PICO_ACK: i32 = 0;
+/// Not booked: again, after a wait that grows with each attempt, or as pico_delivery_retry_after() has said.
+pub const PICO_RETRY: i32 = 1;
+/// Trying again would be of no use: it becomes a dead letter.
+pub const PICO_REJECT: i32 = 2;
+/// The callback has kept the delivery with pico_delivery_retain(), and it is answered later. Meanwhile the next one
+/// comes.
+pub const PICO_LATER: i32 = 3;
+
+/// By a live stream over Server-Sent Events.
+pub const PICO_SOURCE_SSE: i32 = 1;
+/// By a live stream over WebSocket.
+pub const PICO_SOURCE_WEBSOCKET: i32 = 2;
+/// By polling, where no stream gets through.
+pub const PICO_SOURCE_POLL: i32 = 3;
+/// By a POST of Pico's to a receiver.
+pub const PICO_SOURCE_WEBHOOK: i32 = 4;
+/// By the catch-up query: no live source had brought it.
+pub const PICO_SOURCE_CATCH_UP: i32 = 5;
+
+/// A completion of a feed, which is handed out again until it is acknowledged. Any thread.
+pub struct pico_delivery_t(Arc<Given>);
+
+/// What the handles of one delivery share.
+struct Given {
+    id: i64,
+    attempt: u32,
+    source: i32,
+    arrived_ms: i64,
+    arrived: CText,
+    key: CText,
+    json: JsonText,
+    completion: Typed<OrderComplete>,
+    /// The duty to answer, until somebody does. With the last handle it is let go of: handed out again.
+    open: Mutex<Option<Delivery>>,
+    wish: Mutex<Wish>,
 }
 
-/// Calls for one event and for those that are ready behind it; whether the subscription goes on.
-fn deliver_ready(subscription: &SubscriptionInner, callback: &EventCallback, first: pico_event_t) -> bool {
-    let mut next = Some(first);
-    while let Some(event) = next {
-        let batch = subscription.source.fill(event, callback.most());
-        if subscription.lifecycle.is_ending() || !callback.call(&batch) {
-            return false;
-        }
-        // At the end there is none either; the task finds that out itself.
-        next = subscription.source.try_next();
-    }
-    true
+/// What a callback has said of its answer before it gives it.
+#[derive(Default)]
+struct Wish {
+    wait: Option<Duration>,
+    reason: Option<String>,
 }
 
-/// Ends the stream and lets the caller's `drop` run, on a thread that may block.
-fn finish(subscription: Arc<SubscriptionInner>, callback: Option<EventCallback>) {
-    drop(spawn_blocking(move || {
-        subscription.end();
-        drop(callback);
-        subscription.lifecycle.finish();
-    }));
+enum Answer {
+    Ack,
+    Retry { wait: Option<Duration>, reason: String },
+    Reject { reason: String },
+}
+
+impl Answer {
+    async fn give(self, delivery: Delivery) -> Result<(), Error> {
+        match self {
+            Self::Ack => delivery.ack().await,
+            Self::Retry { wait, reason } => delivery.retry(wait, &reason).await,
+            Self::Reject { reason } => delivery.reject(&reason).await,
+        }
+    }
+}
+
+fn source_of(source: Source) -> i32 {
+    match source {
+        Source::Sse => PICO_SOURCE_SSE,
+        Source::WebSocket => PICO_SOURCE_WEBSOCKET,
+        Source::Poll => PICO_SOURCE_POLL,
+        Source::Webhook => PICO_SOURCE_WEBHOOK,
+        Source::CatchUp => PICO_SOURCE_CATCH_UP,
+        // One that this version of the C ABI has no word for.
+        _ => 0,
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl pico_delivery_t {
+    pub(crate) fn new(delivery: Delivery) -> Self {
+        let arrived = delivery.arrived();
+        Self(Arc::new(Given {
+            id: delivery.id(),
+            attempt: delivery.attempt(),
+            source: source_of(delivery.source()),
+            arrived_ms: arrived.as_millisecond(),
+            arrived: CText::new(&arrived.to_string()),
+            key: CText::new(&delivery.key()),
+            json: JsonText::value(delivery.raw().clone()),
+            completion: Typed::new(delivery.completion().clone()),
+            open: Mutex::new(Some(delivery)),
+            wish: Mutex::default(),
+        }))
+    }
+
+    /// Carries out what a callback returned, on a thread that may block.
+    pub(crate) fn answered(&self, code: i32) {
+        if code == PICO_LATER {
+            return;
+        }
+        // None when another thread has answered a handle that was kept.
+        let Some(delivery) = locked(&self.0.open).take() else { return };
+        let Wish { wait, reason } = std::mem::take(&mut *locked(&self.0.wish));
+        let or = |default: &str| reason.clone().unwrap_or_else(|| default.to_owned());
+        let answer = match code {
+            PICO_ACK => Answer::Ack,
+            PICO_REJECT => Answer::Reject { reason: or("rejected by the callback") },
+            PICO_RETRY => Answer::Retry { wait, reason: or("the callback asked for it again") },
+            other => Answer::Retry {
+                wait,
+                reason: or(&format!("the callback returned {other}, which is no answer")),
+            },
+        };
+        if let Err(error) = runtime::block_on(answer.give(delivery), None, None) {
+            tracing::error!(id = self.0.id, %error, "an answer was not stored; the completion is handed out again");
+        }
+    }
+}
+
+/// Gives an answer and waits until it is on disk. Once begun it is carried out, whether somebody waits for it or not.
+fn answer(
+    delivery: Option<&pico_delivery_t>,
+    call: Option<&pico_call_t>,
+    answer: Answer,
+) -> Result<(), Error> {
+    let given = Arc::clone(&required("delivery", delivery)?.0);
+    let (limit, cancel) = control(call);
+    let answering = async move {
+        let open = locked(&given.open).take();
+        let delivery = open.ok_or_else(|| Error::invalid("delivery", "has been answered already"))?;
+        tokio::spawn(answer.give(delivery)).await.unwrap_or_else(|error| {
+            Err(match error.try_into_panic() {
+                Ok(payload) => guard::panicked(payload.as_ref()),
+                Err(_) => Error::new(ErrorKind::Internal, "the answer was ended from outside"),
+            })
+        })
+    };
+    runtime::block_on(answering, limit, cancel.as_ref())
+}
+
+/// The completed order. Lives as long as the delivery. NULL for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn pico_delivery_completion(delivery: Option<&pico_delivery_t>) -> ReturnOrderComplete {
+    guard::get(ptr::null(), || delivery.map_or(ptr::null(), |delivery| delivery.0.completion.view()))
+}
+
+/// The completed order as Pico sent it. `length` (may be NULL) receives the length without the NUL. Lives as
+/// long as the delivery. NULL for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn pico_delivery_json(
+    delivery: Option<&pico_delivery_t>,
+    length: Option<&mut MaybeUninit<usize>>,
+) -> ReturnText {
+    guard::get(ptr::null(), || delivery.map_or(ptr::null(), |delivery| delivery.0.json.give(length)))
+}
+
+/// A text that stands for this completion in this and every other store, the same however often it is handed out:
+/// book by it, so that booking twice does no harm. Lives as long as the delivery. NULL for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn pico_delivery_key(delivery: Option<&pico_delivery_t>) -> ReturnText {
+    guard::get(ptr::null(), || delivery.map_or(ptr::null(), |delivery| delivery.0.key.as_ptr()))
+}
+
+/// Its number in the store's inbox, 1 or more; 0 for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn pico_delivery_id(delivery: Option<&pico_delivery_t>) -> ReturnInt64 {
+    guard::get(0, || delivery.map_or(0, |delivery| delivery.0.id))
+}
+
+/// How often it has been handed out, this time included. Above 1, an earlier time may have booked it. 0 for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn pico_delivery_attempt(delivery: Option<&pico_delivery_t>) -> ReturnUint32 {
+    guard::get(0, || delivery.map_or(0, |delivery| delivery.0.attempt))
+}
+
+/// How it came in first: PICO_SOURCE_*. 0 for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn pico_delivery_source(delivery: Option<&pico_delivery_t>) -> ReturnInt32 {
+    guard::get(0, || delivery.map_or(0, |delivery| delivery.0.source))
+}
+
+/// When it came in, RFC 3339 in UTC. Lives as long as the delivery. NULL for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn pico_delivery_arrived(delivery: Option<&pico_delivery_t>) -> ReturnText {
+    guard::get(ptr::null(), || delivery.map_or(ptr::null(), |delivery| delivery.0.arrived.as_ptr()))
+}
+
+/// The same in milliseconds since 1970. PICO_NO_TIME for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn pico_delivery_arrived_ms(delivery: Option<&pico_delivery_t>) -> ReturnInt64 {
+    guard::get(PICO_NO_TIME, || delivery.map_or(PICO_NO_TIME, |delivery| delivery.0.arrived_ms))
+}
+
+/// Says that the completion is booked. On PICO_OK that is on disk, and it is never handed out again. `call` may be
+/// NULL; PICO_E_TIMEOUT and PICO_E_CANCELLED end the wait only: the answer is still stored. A delivery is answered
+/// once: PICO_E_INVALID_ARGUMENT after that. When the store refuses, or PICO_E_CLOSED because the next feed has it
+/// in hand, it is handed out again. Frees nothing. Waits: inside a callback, return PICO_ACK instead.
+#[unsafe(no_mangle)]
+pub extern "C" fn pico_delivery_ack(
+    delivery: Option<&pico_delivery_t>,
+    call: Option<&pico_call_t>,
+    error: Option<&mut MaybeUninit<*mut pico_error_t>>,
+) -> ReturnStatus {
+    guard::waiting(error, || answer(delivery, call, Answer::Ack))
+}
+
+/// Asks for the completion again: after wait_ms, or, when that is negative, after a wait that grows with each
+/// attempt. `reason` (may be NULL) is kept for whoever looks at the inbox. At the feed's limit of attempts it
+/// becomes a dead letter. All else as pico_delivery_ack(). Waits: inside a callback, return PICO_RETRY instead.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pico_delivery_retry(
+    delivery: Option<&pico_delivery_t>,
+    wait_ms: i64,
+    reason: *const c_char,
+    call: Option<&pico_call_t>,
+    error: Option<&mut MaybeUninit<*mut pico_error_t>>,
+) -> ReturnStatus {
+    guard::waiting(error, || {
+        // SAFETY: a text or NULL, by the header.
+        let reason = unsafe { optional_text("reason", reason) }?.unwrap_or("asked for again").to_owned();
+        answer(delivery, call, Answer::Retry { wait: limit(wait_ms), reason })
+    })
+}
+
+/// Says that trying again would be of no use: the completion becomes a dead letter, kept with the reason (may be
+/// NULL), and can be replayed by pico_inbox_replay(). All else as pico_delivery_ack(). Waits: inside a callback,
+/// return PICO_REJECT instead.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pico_delivery_reject(
+    delivery: Option<&pico_delivery_t>,
+    reason: *const c_char,
+    call: Option<&pico_call_t>,
+    error: Option<&mut MaybeUninit<*mut pico_error_t>>,
+) -> ReturnStatus {
+    guard::waiting(error, || {
+        // SAFETY: a text or NULL, by the header.
+        let reason = unsafe { optional_text("reason", reason) }?.unwrap_or("rejected").to_owned();
+        answer(delivery, call, Answer::Reject { reason })
+    })
+}
+
+/// Inside a callback: chooses after how many milliseconds the completion comes again, and why (may be NULL), when
+/// the callback then returns PICO_RETRY. Returns at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pico_delivery_retry_after(
+    delivery: Option<&pico_delivery_t>,
+    wait_ms: i64,
+    reason: *const c_char,
+    error: Option<&mut MaybeUninit<*mut pico_error_t>>,
+) -> ReturnStatus {
+    guard::status(error, || {
+        let delivery = required("delivery", delivery)?;
+        let wait = milliseconds("wait_ms", wait_ms)?;
+        // SAFETY: a text or NULL, by the header.
+        let reason = unsafe { optional_text("reason", reason) }?;
+        let mut wish = locked(&delivery.0.wish);
+        wish.wait = Some(wait);
+        if let Some(reason) = reason {
+            wish.reason = Some(reason.to_owned());
+        }
+        Ok(())
+    })
+}
+
+/// Inside a callback: says why, for whoever looks at the inbox, when the callback then returns PICO_RETRY or
+/// PICO_REJECT. Returns at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pico_delivery_set_reason(
+    delivery: Option<&pico_delivery_t>,
+    reason: *const c_char,
+    error: Option<&mut MaybeUninit<*mut pico_error_t>>,
+) -> ReturnStatus {
+    guard::status(error, || {
+        let delivery = required("delivery", delivery)?;
+        // SAFETY: a text or NULL, by the header.
+        locked(&delivery.0.wish).reason = Some(unsafe { text("reason", reason) }?.to_owned());
+        Ok(())
+    })
+}
+
+/// Keeps a delivery beyond the callback, which then returns PICO_LATER: returns another handle of it, which is
+/// yours to answer and to free. NULL for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn pico_delivery_retain(delivery: Option<&pico_delivery_t>) -> ReturnDelivery {
+    guard::get(ptr::null_mut(), || {
+        delivery.map_or(ptr::null_mut(), |delivery| {
+            Box::into_raw(Box::new(pico_delivery_t(Arc::clone(&delivery.0))))
+        })
+    })
+}
+
+/// Frees a delivery that pico_feed_next() or pico_delivery_retain() gave; not one that a callback was lent. When its
+/// last handle is gone without an answer, the completion is handed out again. Never waits; any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn pico_delivery_free(delivery: Option<Box<pico_delivery_t>>) -> ReturnNothing {
+    guard::free(delivery);
 }

@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 use std::ptr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use pico_erp::{
@@ -18,7 +18,7 @@ use crate::returns::{
     ReturnOrderComplete, ReturnSubOperation, ReturnText, ReturnUint32, ReturnUint64,
 };
 use crate::text::JsonText;
-use crate::views::{Viewed, Views};
+use crate::views::Typed;
 
 /// An operation is new or was changed: pico_event_operation().
 pub const PICO_EVENT_OPERATION: i32 = 1;
@@ -72,22 +72,6 @@ enum Kind {
     Problem(pico_error_t),
     Dropped { count: u64 },
     Closed(Option<pico_error_t>),
-}
-
-/// A model and, once it was asked for, its view.
-struct Typed<T: Viewed> {
-    model: T,
-    view: OnceLock<Views<T::View>>,
-}
-
-impl<T: Viewed> Typed<T> {
-    fn new(model: T) -> Self {
-        Self { model, view: OnceLock::new() }
-    }
-
-    fn view(&self) -> *const T::View {
-        self.view.get_or_init(|| Views::of(std::slice::from_ref(&self.model))).at(0)
-    }
 }
 
 /// A model of the core's that a subscription can deliver.

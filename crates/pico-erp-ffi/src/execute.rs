@@ -3,6 +3,7 @@
 use std::ffi::c_char;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
+use std::time::Instant;
 
 use pico_erp::{Error, ErrorKind, Json, Reply, Request, runtime};
 
@@ -107,8 +108,8 @@ struct Pending(Lifecycle);
 impl Child for Pending {
     fn end(&self) {}
 
-    fn lifecycle(&self) -> &Lifecycle {
-        &self.0
+    fn wait(&self, deadline: Option<Instant>) -> Result<(), Error> {
+        self.0.wait(deadline)
     }
 }
 

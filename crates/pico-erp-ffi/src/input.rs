@@ -132,23 +132,12 @@ pub(crate) unsafe trait Sized32: Copy {
 /// Copies a struct from a caller that may be older or newer: fields it does not know are zero, fields that
 /// this library does not know must be zero.
 ///
-/// # Safety `given` is NULL or points to a struct whose first field says how many bytes of it there are.
+/// # Safety
+/// `given` is NULL or points to a struct whose first field says how many bytes of it there are.
 pub(crate) unsafe fn optional_struct<T: Sized32>(given: *const T) -> Result<Option<T>, Error> {
-    if given.is_null() {
-        return Ok(None);
-    }
-    if !given.is_aligned() {
-        return Err(Error::invalid(T::NAME, "is not aligned for its type"));
-    }
-    // SAFETY: not NULL and aligned; the first field is there in every version.
-    let size = unsafe { given.cast::<u32>().read() } as usize;
+    // SAFETY: passed on to the caller.
+    let Some(size) = unsafe { checked_size(given) }? else { return Ok(None) };
     let own = size_of::<T>();
-    if size < 2 * size_of::<usize>() || size > LARGEST {
-        return Err(Error::invalid(
-            T::NAME,
-            format!("its struct_size is {size}; set it to sizeof({}), which is {own}", T::NAME),
-        ));
-    }
     let mut copy = MaybeUninit::<T>::zeroed();
     // SAFETY: `size` bytes are there by the caller's promise, and no more than the copy holds are written.
     unsafe { ptr::copy_nonoverlapping(given.cast::<u8>(), copy.as_mut_ptr().cast::<u8>(), size.min(own)) };
@@ -173,6 +162,49 @@ pub(crate) unsafe fn optional_struct<T: Sized32>(given: *const T) -> Result<Opti
 pub(crate) unsafe fn required_struct<T: Sized32>(name: &str, given: *const T) -> Result<T, Error> {
     // SAFETY: passed on to the caller.
     unsafe { optional_struct(given) }?.ok_or_else(|| null(name))
+}
+
+/// Fills a struct that the caller has room for, and says how much by `struct_size`: fields that an older caller does not
+/// have are left out, those of a newer one that this library does not have become zero.
+///
+/// # Safety
+/// `place` is NULL or points to a struct whose first field says how many bytes of it there are, and which nothing else
+/// uses meanwhile.
+pub(crate) unsafe fn fill_struct<T: Sized32>(name: &str, place: *mut T, value: T) -> Result<(), Error> {
+    // SAFETY: passed on to the caller. What a newer caller has behind the end need not be zero for an output.
+    let size = unsafe { checked_size(place.cast_const()) }?.ok_or_else(|| null(name))?;
+    let own = size_of::<T>();
+    // SAFETY: the caller says that there are `size` bytes; behind the first field, which stays as it is, no more than
+    // both sides have is copied, and what only the caller has is cleared.
+    unsafe {
+        let (from, to) = (ptr::from_ref(&value).cast::<u8>(), place.cast::<u8>());
+        ptr::copy_nonoverlapping(from.add(4), to.add(4), size.min(own) - 4);
+        ptr::write_bytes(to.add(size.min(own)), 0, size.saturating_sub(own));
+    }
+    Ok(())
+}
+
+/// What a struct says of its size; `None` for NULL.
+///
+/// # Safety
+/// As [`optional_struct`].
+unsafe fn checked_size<T: Sized32>(given: *const T) -> Result<Option<usize>, Error> {
+    if given.is_null() {
+        return Ok(None);
+    }
+    if !given.is_aligned() {
+        return Err(Error::invalid(T::NAME, "is not aligned for its type"));
+    }
+    // SAFETY: not NULL and aligned; the first field is there in every version.
+    let size = unsafe { given.cast::<u32>().read() } as usize;
+    if size < 2 * size_of::<usize>() || size > LARGEST {
+        let own = size_of::<T>();
+        return Err(Error::invalid(
+            T::NAME,
+            format!("its struct_size is {size}; set it to sizeof({}), which is {own}", T::NAME),
+        ));
+    }
+    Ok(Some(size))
 }
 
 fn invalid_utf8(name: &str, error: std::str::Utf8Error) -> Error {
@@ -221,6 +253,29 @@ mod tests {
     #[test]
     fn a_newer_caller_may_not_use_what_this_library_does_not_know() {
         assert!(read(48, 3).err().unwrap().to_string().contains("update the library"));
+    }
+
+    #[test]
+    fn an_output_is_filled_as_far_as_both_sides_know_it() {
+        let value = Newer { struct_size: 24, number: 1, first: 2, second: 3 };
+        for (size, expected, behind) in [(16, (1, 2, 9), 9), (24, (1, 2, 3), 9), (32, (1, 2, 3), 0)] {
+            let mut bytes = [0_usize, 0, 0, 9];
+            // SAFETY: four words are there, and no case has more.
+            unsafe {
+                bytes.as_mut_ptr().cast::<Newer>().write(Newer {
+                    struct_size: size,
+                    number: 9,
+                    first: 9,
+                    second: 9,
+                });
+                fill_struct("room", bytes.as_mut_ptr().cast::<Newer>(), value).unwrap();
+                let filled = bytes.as_ptr().cast::<Newer>().read();
+                assert_eq!((filled.number, filled.first, filled.second), expected, "{size}");
+                assert_eq!((filled.struct_size, bytes[3]), (size, behind), "{size}");
+            }
+        }
+        // SAFETY: NULL is allowed.
+        assert!(unsafe { fill_struct("room", ptr::null_mut(), value) }.is_err());
     }
 
     #[test]

@@ -28,10 +28,14 @@ mod call;
 mod callback;
 mod client;
 mod delivery;
+mod dispatch;
 mod error;
 mod event;
 mod execute;
+mod feed;
+mod feed_options;
 mod guard;
+mod inbox;
 mod input;
 mod lifecycle;
 mod lists;
@@ -39,17 +43,22 @@ mod log;
 mod options;
 mod options_stream;
 mod orders;
+mod owned_text;
 #[cfg(test)]
 mod panics;
 mod queries;
+mod receiver;
+mod receiver_options;
 mod reply;
 mod returns;
 mod status;
+mod store;
 mod subscription;
 mod taking;
 mod text;
 mod version;
 mod views;
+mod webhook_keeper;
 mod webhooks;
 
 #[cfg(test)]
@@ -65,11 +74,19 @@ mod tests {
         shared::<crate::event::pico_event_t>();
         shared::<crate::error::pico_error_t>();
         shared::<crate::reply::pico_reply_t>();
-        shared::<crate::orders::pico_text_t>();
+        shared::<crate::owned_text::pico_text_t>();
         shared::<crate::lists::pico_operations_t>();
         shared::<crate::lists::pico_sub_operations_t>();
         shared::<crate::lists::pico_order_completes_t>();
         shared::<crate::lists::pico_webhooks_t>();
+        shared::<crate::store::pico_store_t>();
+        shared::<crate::feed::pico_feed_t>();
+        shared::<crate::delivery::pico_delivery_t>();
+        shared::<crate::receiver::pico_receiver_t>();
+        shared::<crate::webhook_keeper::pico_webhook_keeper_t>();
         handed_over::<crate::options::pico_options_t>();
+        handed_over::<crate::store::pico_store_options_t>();
+        handed_over::<crate::feed_options::pico_feed_options_t>();
+        handed_over::<crate::receiver_options::pico_receiver_options_t>();
     }
 }

@@ -1,6 +1,6 @@
 //! The end of things that call back: that no further call begins, and that the last `drop` has returned.
 //!
-//! Subscriptions and asynchronous calls each have one; a client keeps track of all of its own, to end them
+//! Subscriptions, feeds and asynchronous calls each have one; a client keeps track of all of its own, to end them
 //! and to wait for them when it is closed.
 
 use std::sync::{Arc, Mutex as ChildrenMutex, PoisonError, Weak};
@@ -89,7 +89,8 @@ pub(crate) fn deadline(limit: Option<Duration>) -> Option<Instant> {
 pub(crate) trait Child: Send + Sync {
     /// Ends it, without waiting.
     fn end(&self);
-    fn lifecycle(&self) -> &Lifecycle;
+    /// Waits until its last `drop` has returned.
+    fn wait(&self, deadline: Option<Instant>) -> Result<(), Error>;
 }
 
 /// The children of a client that are still there.

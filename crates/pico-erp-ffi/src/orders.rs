@@ -2,7 +2,6 @@
 
 use std::ffi::c_char;
 use std::mem::MaybeUninit;
-use std::ptr;
 
 use pico_erp::{Error, OrderCancel, OrderSave, OrderSaved, Units};
 
@@ -11,8 +10,8 @@ use crate::client::pico_client_t;
 use crate::error::pico_error_t;
 use crate::guard;
 use crate::input::{Sized32, optional_text, required_struct, text, texts};
-use crate::returns::{ReturnNothing, ReturnStatus, ReturnText};
-use crate::text::CText;
+use crate::owned_text::pico_text_t;
+use crate::returns::ReturnStatus;
 
 /// The order is new.
 pub const PICO_SAVED_CREATED: i32 = 1;
@@ -64,21 +63,6 @@ unsafe impl Sized32 for pico_order_save_t {
 // SAFETY: as above.
 unsafe impl Sized32 for pico_order_cancel_t {
     const NAME: &'static str = "pico_order_cancel_t";
-}
-
-/// A text of the server's.
-pub struct pico_text_t(CText);
-
-/// The text. Lives as long as the object. NULL for NULL.
-#[unsafe(no_mangle)]
-pub extern "C" fn pico_text_string(text: Option<&pico_text_t>) -> ReturnText {
-    guard::get(ptr::null(), || text.map_or(ptr::null(), |text| text.0.as_ptr()))
-}
-
-/// Frees the text.
-#[unsafe(no_mangle)]
-pub extern "C" fn pico_text_free(text: Option<Box<pico_text_t>>) -> ReturnNothing {
-    guard::get((), || drop(text));
 }
 
 unsafe fn save_of(order: *const pico_order_save_t) -> Result<OrderSave, Error> {
@@ -155,7 +139,7 @@ pub unsafe extern "C" fn pico_client_cancel_order(
         let order = unsafe { cancel_of(order) }?;
         let said = client.wait(call, client.core.cancel_order(&order))?;
         if let Some(message) = message {
-            message.write(Box::into_raw(Box::new(pico_text_t(CText::new(&said)))));
+            message.write(pico_text_t::give(&said));
         }
         Ok(())
     })

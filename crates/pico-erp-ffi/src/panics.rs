@@ -10,8 +10,9 @@ use crate::error::{pico_error_free, pico_error_status};
 use crate::guard::tests::with_a_panic;
 use crate::status::{PICO_E_PANIC, PICO_OK};
 use crate::{
-    call, client, error, event, execute, lists, log, options, options_stream, orders, queries, reply, status,
-    subscription, taking, version, webhooks,
+    call, client, delivery, error, event, execute, feed, feed_options, inbox, lists, log, options,
+    options_stream, orders, owned_text, queries, receiver, receiver_options, reply, status, store,
+    subscription, taking, version, webhook_keeper, webhooks,
 };
 
 /// The exports that report a status, called with what they are given and a place for the error.
@@ -62,8 +63,34 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
         client::pico_client_new(None, None);
         client::pico_client_from_environment(None);
         client::pico_client_close(None, 0);
+        delivery::pico_delivery_ack(None, None);
+        delivery::pico_delivery_retry(None, 0, null(), None);
+        delivery::pico_delivery_reject(None, null(), None);
+        delivery::pico_delivery_retry_after(None, 0, null());
+        delivery::pico_delivery_set_reason(None, null());
         execute::pico_client_execute(None, null(), 0, null(), 0, null(), None, None);
         execute::pico_client_execute_async(None, null(), 0, null(), 0, null(), None, None);
+        feed::pico_feed_start(None, None, None, None);
+        feed::pico_feed_opened(None, None);
+        feed::pico_feed_next(None, None, None);
+        feed::pico_feed_deliver(None, None);
+        feed::pico_feed_on_notice(None, None);
+        feed::pico_feed_catch_up(None);
+        feed::pico_feed_status_json(None, None);
+        feed::pico_feed_close(None, 0);
+        feed_options::pico_feed_options_new(None);
+        feed_options::pico_feed_options_set_filter(None, null());
+        feed_options::pico_feed_options_set_start(None, 0, null());
+        feed_options::pico_feed_options_set_live(None, 0);
+        feed_options::pico_feed_options_set_catch_up_every_ms(None, 0);
+        feed_options::pico_feed_options_set_catch_up_overlap_ms(None, 0);
+        feed_options::pico_feed_options_set_backoff_ms(None, 0, 0);
+        feed_options::pico_feed_options_set_max_attempts(None, 0);
+        inbox::pico_inbox_counts(None, null_mut());
+        inbox::pico_inbox_list_json(None, 0, 0, 0, None);
+        inbox::pico_inbox_replay(None, 0);
+        inbox::pico_inbox_replay_dead(None, None);
+        inbox::pico_inbox_drop(None, 0);
         log::pico_log_set(0, None);
         options::pico_options_new(None);
         options::pico_options_set_endpoint(None, null());
@@ -101,6 +128,27 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
         queries::pico_client_operations(None, null(), None, None);
         queries::pico_client_sub_operations(None, null(), None, None);
         queries::pico_client_order_completes(None, null(), None, None);
+        receiver::pico_receiver_start(None, None, None);
+        receiver::pico_receiver_counts(None, null_mut());
+        receiver::pico_receiver_close(None, 0);
+        receiver_options::pico_receiver_options_new(None);
+        receiver_options::pico_receiver_options_set_bind(None, null());
+        receiver_options::pico_receiver_options_set_path(None, null());
+        receiver_options::pico_receiver_options_add_secret_header(None, null(), null());
+        receiver_options::pico_receiver_options_set_tls_pem(None, null(), 0, null(), 0);
+        receiver_options::pico_receiver_options_set_tls_files(None, null(), null());
+        receiver_options::pico_receiver_options_set_any_content_type(None);
+        receiver_options::pico_receiver_options_set_health_path(None, null());
+        receiver_options::pico_receiver_options_set_limits(None, 0, 0);
+        receiver_options::pico_receiver_options_set_timeouts_ms(None, 0, 0, 0);
+        store::pico_store_options_new(None);
+        store::pico_store_options_set_must_exist(None, 0);
+        store::pico_store_options_set_max_size(None, 0);
+        store::pico_store_options_set_keep_acked_ms(None, 0);
+        store::pico_store_options_set_keep_sent_ms(None, 0);
+        store::pico_store_open(null(), None, None);
+        store::pico_store_set_aside(null(), None);
+        store::pico_store_close(None, 0);
         subscription::pico_client_operations_stream(None, null(), None, None);
         subscription::pico_client_sub_operations_stream(None, null(), None, None);
         subscription::pico_client_order_completes_stream(None, null(), None, None);
@@ -113,12 +161,25 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
         taking::pico_subscription_next(None, 0, None);
         taking::pico_subscription_next_batch(None, 0, null_mut(), 0, None);
         taking::pico_subscription_descriptor(None, None);
+        webhook_keeper::pico_feed_keep_webhook(None, null(), 0, None);
+        webhook_keeper::pico_webhook_keeper_check_now(None, None);
+        webhook_keeper::pico_webhook_keeper_close(None, 0);
+        webhook_keeper::pico_client_webhook_ensure(None, null(), null(), None, None, None);
         webhooks::pico_client_webhooks(None, None, None);
         webhooks::pico_client_webhook_subscribe(None, null(), None, None);
         webhooks::pico_client_webhook_unsubscribe(None, null(), None, None);
     }
     giving! { called:
         client::pico_client_endpoint(None) => null();
+        delivery::pico_delivery_completion(None) => null();
+        delivery::pico_delivery_json(None, None) => null();
+        delivery::pico_delivery_key(None) => null();
+        delivery::pico_delivery_id(None) => 0;
+        delivery::pico_delivery_attempt(None) => 0;
+        delivery::pico_delivery_source(None) => 0;
+        delivery::pico_delivery_arrived(None) => null();
+        delivery::pico_delivery_arrived_ms(None) => i64::MIN;
+        delivery::pico_delivery_retain(None) => null_mut();
         error::pico_error_status(None) => PICO_OK;
         error::pico_error_message(None) => null();
         error::pico_error_http_status(None) => 0;
@@ -153,12 +214,16 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
         lists::pico_webhooks_count(None) => 0;
         lists::pico_webhooks_at(None, 0) => null();
         lists::pico_webhooks_json(None, None) => null();
-        orders::pico_text_string(None) => null();
+        owned_text::pico_text_string(None) => null();
+        receiver::pico_receiver_address(None) => null();
+        receiver::pico_receiver_port(None) => 0;
+        receiver::pico_receiver_path(None) => null();
         reply::pico_reply_data_json(None, None) => null();
         reply::pico_reply_errors_json(None, None) => null();
         reply::pico_reply_extensions_json(None, None) => null();
         reply::pico_reply_json(None, None) => null();
         reply::pico_reply_http_status(None) => 0;
+        store::pico_store_path(None) => null();
         status::pico_status_name(0) => status::UNKNOWN.as_ptr();
         version::pico_version() => null();
         version::pico_abi_version() => 0;
@@ -166,14 +231,22 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
     silent! { called:
         call::pico_call_free(None);
         client::pico_client_free(None);
+        delivery::pico_delivery_free(None);
         error::pico_error_free(None);
         event::pico_event_free(None);
+        feed::pico_feed_free(None);
+        feed_options::pico_feed_options_free(None);
         lists::pico_operations_free(None);
         lists::pico_sub_operations_free(None);
         lists::pico_order_completes_free(None);
         lists::pico_webhooks_free(None);
         options::pico_options_free(None);
-        orders::pico_text_free(None);
+        owned_text::pico_text_free(None);
+        receiver::pico_receiver_free(None);
+        receiver_options::pico_receiver_options_free(None);
+        store::pico_store_free(None);
+        store::pico_store_options_free(None);
+        webhook_keeper::pico_webhook_keeper_free(None);
         reply::pico_reply_free(None);
         subscription::pico_subscription_free(None);
     }

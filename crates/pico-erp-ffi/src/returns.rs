@@ -5,6 +5,7 @@
 
 use std::ffi::c_char;
 
+use crate::delivery::pico_delivery_t;
 use crate::error::pico_error_t;
 use crate::event::pico_event_t;
 use crate::status::pico_status_t;
@@ -32,6 +33,8 @@ pub type ReturnSize = usize;
 pub type ReturnError = *const pico_error_t;
 /// An owned event, or NULL.
 pub type ReturnEvent = *mut pico_event_t;
+/// An owned delivery, or NULL.
+pub type ReturnDelivery = *mut pico_delivery_t;
 /// A borrowed view, or NULL.
 pub type ReturnOperation = *const pico_operation_t;
 /// A borrowed view, or NULL.

@@ -23,7 +23,7 @@ pub const PICO_E_INVALID_UTF8: pico_status_t = 102;
 pub const PICO_E_REENTRANT: pico_status_t = 103;
 /// The process was forked after the library was first used.
 pub const PICO_E_FORKED: pico_status_t = 104;
-/// The client or the subscription is closed.
+/// The client, the subscription, the store or the feed is closed.
 pub const PICO_E_CLOSED: pico_status_t = 105;
 /// Not done in time.
 pub const PICO_E_TIMEOUT: pico_status_t = 200;
@@ -53,6 +53,18 @@ pub const PICO_E_TOO_LARGE: pico_status_t = 404;
 pub const PICO_E_DECODE: pico_status_t = 405;
 /// The server answered with GraphQL errors; see pico_error_graphql_errors_json().
 pub const PICO_E_GRAPHQL: pico_status_t = 500;
+/// The store could not be opened, read or written; the message has the path and the reason.
+pub const PICO_E_STORE: pico_status_t = 600;
+/// The disk of the store is full. Nothing that was confirmed is lost; what was not is not in the store.
+pub const PICO_E_STORE_FULL: pico_status_t = 601;
+/// The store, or the folder it lies in, may not be written.
+pub const PICO_E_STORE_READ_ONLY: pico_status_t = 602;
+/// Another process, or another feed of this one, works on the store already.
+pub const PICO_E_STORE_IN_USE: pico_status_t = 603;
+/// The file of the store is damaged, or is no store. It is left as it is: pico_store_set_aside().
+pub const PICO_E_STORE_DAMAGED: pico_status_t = 604;
+/// The store was written by a newer version of this library.
+pub const PICO_E_STORE_VERSION: pico_status_t = 605;
 /// Something failed inside the library or the operating system.
 pub const PICO_E_INTERNAL: pico_status_t = 900;
 /// A bug in the library that was caught at its border; please report the message.
@@ -81,6 +93,12 @@ const NAMES: &[(pico_status_t, &CStr)] = &[
     (PICO_E_TOO_LARGE, c"too_large"),
     (PICO_E_DECODE, c"decode"),
     (PICO_E_GRAPHQL, c"graphql"),
+    (PICO_E_STORE, c"store"),
+    (PICO_E_STORE_FULL, c"store_full"),
+    (PICO_E_STORE_READ_ONLY, c"store_read_only"),
+    (PICO_E_STORE_IN_USE, c"store_in_use"),
+    (PICO_E_STORE_DAMAGED, c"store_damaged"),
+    (PICO_E_STORE_VERSION, c"store_version"),
     (PICO_E_INTERNAL, c"internal"),
     (PICO_E_PANIC, c"panic"),
 ];

@@ -6,15 +6,16 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use pico_erp::{
     Error, ErrorKind, Json, NoteEvent, Operation, OrderComplete, SubOperation, Subscription, runtime,
 };
 
 use crate::call::limit;
-use crate::callback::{pico_event_callback_t, pico_events_callback_t};
+use crate::callback::{EventCallback, pico_event_callback_t, pico_events_callback_t};
 use crate::client::{ClientInner, pico_client_t};
-use crate::delivery;
+use crate::dispatch::{self, Dispatch};
 use crate::error::pico_error_t;
 use crate::event::pico_event_t;
 use crate::execute::request_of;
@@ -139,20 +140,57 @@ fn delivers() -> Error {
     Error::invalid("subscription", "delivers to a callback; open it with NULL to pull")
 }
 
-impl Child for SubscriptionInner {
-    fn end(&self) {
+impl SubscriptionInner {
+    fn end_now(&self) {
         self.lifecycle.end();
         self.source.close();
     }
+}
+
+impl Child for SubscriptionInner {
+    fn end(&self) {
+        self.end_now();
+    }
+
+    fn wait(&self, deadline: Option<Instant>) -> Result<(), Error> {
+        self.lifecycle.wait(deadline)
+    }
+}
+
+impl Dispatch for SubscriptionInner {
+    type Item = pico_event_t;
+    type Callback = EventCallback;
 
     fn lifecycle(&self) -> &Lifecycle {
         &self.lifecycle
+    }
+
+    async fn next(&self) -> Option<pico_event_t> {
+        self.source.next().await
+    }
+
+    /// Calls for one event and for those that are ready behind it.
+    fn call(&self, callback: &EventCallback, first: pico_event_t) -> bool {
+        let mut next = Some(first);
+        while let Some(event) = next {
+            let batch = self.source.fill(event, callback.most());
+            if self.lifecycle.is_ending() || !callback.call(&batch) {
+                return false;
+            }
+            // At the end there is none either; the task finds that out itself.
+            next = self.source.try_next();
+        }
+        true
+    }
+
+    fn end(&self) {
+        self.end_now();
     }
 }
 
 impl Drop for pico_subscription_t {
     fn drop(&mut self) {
-        self.inner.end();
+        self.inner.end_now();
     }
 }
 
@@ -180,7 +218,7 @@ fn open(
         client.adopt(&child)?;
         match callback.zip(function) {
             Some((callback, function)) => {
-                runtime.spawn(delivery::run(Arc::clone(&inner), callback.take(function)));
+                runtime.spawn(dispatch::run(Arc::clone(&inner), callback.take(function)));
             }
             // Nothing calls back, so there is nothing to wait for.
             None => inner.lifecycle.finish(),
@@ -302,7 +340,7 @@ pub extern "C" fn pico_subscription_deliver_batches(
             inner.by_callback.store(false, Ordering::SeqCst);
             return Err(Error::new(ErrorKind::Closed, "the subscription has ended"));
         }
-        runtime.spawn(delivery::run(Arc::clone(inner), callback.take(function, most)));
+        runtime.spawn(dispatch::run(Arc::clone(inner), callback.take(function, most)));
         Ok(())
     })
 }
@@ -333,7 +371,7 @@ pub extern "C" fn pico_subscription_cancel(
     error: Option<&mut MaybeUninit<*mut pico_error_t>>,
 ) -> ReturnStatus {
     guard::status(error, || {
-        required("subscription", subscription)?.inner.end();
+        required("subscription", subscription)?.inner.end_now();
         Ok(())
     })
 }
@@ -350,7 +388,7 @@ pub extern "C" fn pico_subscription_close(
 ) -> ReturnStatus {
     guard::waiting(error, || {
         let inner = &required("subscription", subscription)?.inner;
-        inner.end();
+        inner.end_now();
         inner.lifecycle.wait(deadline(limit(timeout_ms)))
     })
 }

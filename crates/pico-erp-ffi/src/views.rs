@@ -5,6 +5,7 @@
 use std::ffi::c_char;
 use std::fmt::Display;
 use std::ptr;
+use std::sync::OnceLock;
 
 use pico_erp::{Attribute, Model, NoteEvent, Operation, OrderComplete, SubOperation, Webhook};
 
@@ -374,6 +375,22 @@ impl<V: Copy + 'static> Views<V> {
     /// The view at an index, or NULL.
     pub(crate) fn at(&self, index: usize) -> *const V {
         self.all.get(index).map_or(ptr::null(), ptr::from_ref)
+    }
+}
+
+/// A model and, once it was asked for, its view.
+pub(crate) struct Typed<T: Viewed> {
+    model: T,
+    view: OnceLock<Views<T::View>>,
+}
+
+impl<T: Viewed> Typed<T> {
+    pub(crate) fn new(model: T) -> Self {
+        Self { model, view: OnceLock::new() }
+    }
+
+    pub(crate) fn view(&self) -> *const T::View {
+        self.view.get_or_init(|| Views::of(std::slice::from_ref(&self.model))).at(0)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::call::pico_call_t;
 use crate::client::pico_client_t;
 use crate::error::pico_error_t;
 use crate::guard;
-use crate::input::{Sized32, array, required, required_struct, text};
+use crate::input::{Sized32, array, optional_text, required, required_struct, text};
 use crate::lists::{List, pico_webhooks_t};
 use crate::returns::ReturnStatus;
 
@@ -32,7 +32,7 @@ pub struct pico_webhook_subscribe_t {
     /// Your id for it: letters, digits, '-', '.', '_' and '~'.
     pub subscription_id: *const c_char,
     /// One GraphQL fragment, such as "fragment Done on OperationOrderComplete { externalOrderId at }". Its
-    /// type picks the stream, its fields are the payload.
+    /// type picks the stream, its fields are the payload. NULL for completed orders with all that a feed reads.
     pub response_fragment: *const c_char,
     /// Where Pico is to post to, http or https.
     pub webhook_url: *const c_char,
@@ -47,15 +47,21 @@ unsafe impl Sized32 for pico_webhook_subscribe_t {
     const NAME: &'static str = "pico_webhook_subscribe_t";
 }
 
-unsafe fn subscribe_of(webhook: *const pico_webhook_subscribe_t) -> Result<WebhookSubscribe, Error> {
+/// # Safety
+/// `webhook` is NULL or a struct as the header describes it.
+pub(crate) unsafe fn subscribe_of(
+    webhook: *const pico_webhook_subscribe_t,
+) -> Result<WebhookSubscribe, Error> {
     // SAFETY: a struct or NULL, with texts and an array as the header describes them.
     unsafe {
         let given = required_struct("webhook", webhook)?;
-        let mut webhook = WebhookSubscribe::new(
-            text("subscription_id", given.subscription_id)?,
-            text("response_fragment", given.response_fragment)?,
-            text("webhook_url", given.webhook_url)?,
-        );
+        let id = text("subscription_id", given.subscription_id)?;
+        let fragment = optional_text("response_fragment", given.response_fragment)?;
+        let url = text("webhook_url", given.webhook_url)?;
+        let mut webhook = match fragment {
+            Some(fragment) => WebhookSubscribe::new(id, fragment, url),
+            None => WebhookSubscribe::order_completes(id, url),
+        };
         for (index, header) in array("headers", given.headers, given.headers_count)?.iter().enumerate() {
             webhook = webhook.header(
                 text(&format!("headers[{index}].name"), header.name)?,

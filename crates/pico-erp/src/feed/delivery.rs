@@ -179,6 +179,12 @@ impl Delivery {
         Timestamp::from_microsecond(self.claimed.arrived).unwrap_or(Timestamp::MAX)
     }
 
+    /// Puts it back as if it had not been handed out, which counts as no attempt: for who finds, before looking at it, that
+    /// nobody is there to take it any more.
+    pub fn put_back(mut self) {
+        self.held.seen = false;
+    }
+
     /// Says that the completion is booked. When this returns `Ok`, that is on disk, and it is never handed out again.
     ///
     /// # Errors

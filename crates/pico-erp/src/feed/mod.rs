@@ -504,6 +504,8 @@ impl Feed {
         let all_settled = outstanding.wait_for(|count| *count == 0);
         // Whether they were settled in time makes no difference to what follows.
         let _ = timeout(until.saturating_duration_since(Instant::now()), all_settled).await;
+        // Without the role the next feed may be at work already, and these are its to recover.
+        let Some(_role) = locked(&self.shared.role).take() else { return };
         let returned = std::mem::take(&mut *locked(&self.shared.returned));
         let now = self.shared.store.now();
         // Should this fail, the next feed recovers them all the same.
@@ -516,6 +518,15 @@ impl Feed {
                     .try_for_each(|(id, settlement)| backend.settle(*id, settlement, now).map(|_| ()))
             })
             .await;
+    }
+
+    /// Ends the feed without waiting, as dropping it does; [`Feed::next`] gives `None` in every task that waits there.
+    /// Completions that are in consumers' hands can still be settled. Another feed may be started on the store at once.
+    pub fn end(&self) {
+        self.stop();
+        if let Some(intake) = locked(&self.intake).take() {
+            intake.abort();
+        }
         drop(locked(&self.shared.role).take());
     }
 
@@ -527,10 +538,6 @@ impl Feed {
 
 impl Drop for Feed {
     fn drop(&mut self) {
-        self.stop();
-        if let Some(intake) = locked(&self.intake).take() {
-            intake.abort();
-        }
-        drop(locked(&self.shared.role).take());
+        self.end();
     }
 }

@@ -371,6 +371,25 @@ async fn poison_becomes_a_dead_letter_while_the_rest_goes_on_and_can_be_replayed
 }
 
 #[tokio::test]
+async fn what_is_put_back_has_not_been_handed_out() {
+    let (sandbox, place) = (sandbox().await, Place::new());
+    let client = client(&sandbox, StreamTransport::Sse);
+    let store = place.store().await;
+    let first = feed(&client, &store, FeedPolicy { max_attempts: 1, ..policy() }).await;
+    complete(&client, &sandbox, "A").await;
+    next(&first).await.put_back();
+    let again = next(&first).await;
+    assert_eq!(again.attempt(), 1);
+    again.put_back();
+    first.end();
+    assert!(within(first.next()).await.is_none());
+    // Ending let go of the store at once, and the completion is the next feed's.
+    let second = feed(&client, &store, policy()).await;
+    assert_eq!(ack_next(&second).await, "A");
+    assert_quiet(&second).await;
+}
+
+#[tokio::test]
 async fn a_caller_that_stops_waiting_takes_no_completion_with_it() {
     let (sandbox, place) = (sandbox().await, Place::new());
     let client = client(&sandbox, StreamTransport::Sse);
