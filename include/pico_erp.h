@@ -17,13 +17,13 @@
  * Threads    All objects may be used from any thread, and from several at once; options from one at a time. An object must not be freed while another
  *            function is still using it in another thread.
  * Callbacks  are {call, drop, user_data}. They run on threads of the library, one at a time for each
- *            subscription or feed, with no lock held, and must not throw. `drop` (may be NULL) is called exactly
+ *            subscription, feed or sender, with no lock held, and must not throw. `drop` (may be NULL) is called exactly
  *            once, after the last call has returned, and nothing is called after it; free user_data there.
  *            If the function that takes the callback fails, nothing is called, drop included. Inside a
  *            callback every function may be used that does not wait; those that wait say so in their comment
  *            and return PICO_E_REENTRANT there.
  * Processes  After fork() the child may read and free what it inherited, but not use a client, a subscription, a
- *            store or a feed: PICO_E_FORKED. The library starts its threads with the first client or store, so
+ *            store, a feed, a sender or a catalogue: PICO_E_FORKED. The library starts its threads with the first client or store, so
  *            fork before.
  * Unloading  The library stays mapped after dlclose(). Close clients before the process ends.
  */
@@ -81,6 +81,10 @@ typedef int32_t (PICO_CALL *pico_delivery_fn)(void *user_data, const struct pico
 
 /* Receives a notice of a feed, for people and as JSON. Both texts live until the function returns. */
 typedef void (PICO_CALL *pico_notice_fn)(void *user_data, const char *text, const char *json);
+
+/* Receives an order that a sender has settled, as an object as of pico_outbox_list_json(). The text lives until the
+ * function returns. */
+typedef void (PICO_CALL *pico_settled_fn)(void *user_data, const char *json);
 
 /* Receives the outcome of a call, exactly once: PICO_OK and the reply, or a status and the error; the other is
  * NULL. Both belong to the function, which frees them: pico_reply_free(), pico_error_free(). */
@@ -356,6 +360,46 @@ typedef void (PICO_CALL *pico_log_fn)(void *user_data, int32_t level, const char
 #define PICO_SAVED_OTHER 3
 
 /**
+ * In place of a state: orders in any state.
+ */
+#define PICO_OUTBOX_ANY 0
+
+/**
+ * The order waits for its turn.
+ */
+#define PICO_OUTBOX_QUEUED 1
+
+/**
+ * It is in a request that is under way.
+ */
+#define PICO_OUTBOX_SENDING 2
+
+/**
+ * It could not be sent, and is tried again.
+ */
+#define PICO_OUTBOX_WAITING 3
+
+/**
+ * Pico has it.
+ */
+#define PICO_OUTBOX_SENT 4
+
+/**
+ * Pico refused it. Kept, with the error, until it is sent again or dropped.
+ */
+#define PICO_OUTBOX_FAILED 5
+
+/**
+ * A later order for the same unit took its place before it was sent.
+ */
+#define PICO_OUTBOX_SUPERSEDED 6
+
+/**
+ * It was given up by pico_outbox_drop().
+ */
+#define PICO_OUTBOX_DROPPED 7
+
+/**
  * The version of the C ABI that this header describes. It is raised with every addition, and starts anew
  * with the SONAME.
  */
@@ -386,6 +430,11 @@ typedef void (PICO_CALL *pico_log_fn)(void *user_data, int32_t level, const char
  * object may be passed to several calls.
  */
 typedef struct pico_call_t pico_call_t;
+
+/**
+ * A copy of Pico's operations in a store. Thread-safe.
+ */
+typedef struct pico_catalogue_t pico_catalogue_t;
 
 /**
  * The connection to one Pico. Thread-safe; one is enough for a program.
@@ -446,6 +495,11 @@ typedef struct pico_receiver_t pico_receiver_t;
  * A GraphQL reply as the server sent it. Both data and errors may be there: a reply can be partly good.
  */
 typedef struct pico_reply_t pico_reply_t;
+
+/**
+ * Sends what is in the outbox of a store. Thread-safe.
+ */
+typedef struct pico_sender_t pico_sender_t;
 
 /**
  * The settings of a store. Used by one thread at a time.
@@ -696,6 +750,44 @@ typedef struct {
 } pico_order_cancel_t;
 
 /**
+ * How many orders are in which state.
+ */
+typedef struct {
+    /**
+     * sizeof(pico_outbox_counts_t); set it before the call.
+     */
+    uint32_t struct_size;
+    /**
+     * PICO_OUTBOX_QUEUED.
+     */
+    uint64_t queued;
+    /**
+     * PICO_OUTBOX_SENDING.
+     */
+    uint64_t sending;
+    /**
+     * PICO_OUTBOX_WAITING.
+     */
+    uint64_t waiting;
+    /**
+     * PICO_OUTBOX_SENT.
+     */
+    uint64_t sent;
+    /**
+     * PICO_OUTBOX_FAILED.
+     */
+    uint64_t failed;
+    /**
+     * PICO_OUTBOX_SUPERSEDED.
+     */
+    uint64_t superseded;
+    /**
+     * PICO_OUTBOX_DROPPED.
+     */
+    uint64_t dropped;
+} pico_outbox_counts_t;
+
+/**
  * Which operations. NULL in a field means any.
  */
 typedef struct {
@@ -764,6 +856,42 @@ typedef struct {
      */
     uint64_t failed;
 } pico_receiver_counts_t;
+
+/**
+ * How a sender sends. 0 in a field means the default.
+ */
+typedef struct {
+    /**
+     * sizeof(pico_sender_options_t).
+     */
+    uint32_t struct_size;
+    /**
+     * How many saves go into one request at most, 1 to 1000. Default 50; 1 sends each by itself.
+     */
+    size_t batch;
+    /**
+     * How many requests may be under way at once, 1 to 64. Default 4.
+     */
+    size_t concurrency;
+} pico_sender_options_t;
+
+/**
+ * A function for the orders that a sender settles. The struct is copied.
+ */
+typedef struct {
+    /**
+     * Called for each order, in the order of settling, one at a time.
+     */
+    pico_settled_fn call;
+    /**
+     * Called once at the end; may be NULL.
+     */
+    pico_drop_fn drop;
+    /**
+     * Handed to both.
+     */
+    void *user_data;
+} pico_settled_callback_t;
 
 /**
  * The outcome of a function: PICO_OK or one of PICO_E_*. Numbers are grouped by hundred and never reused.
@@ -1325,6 +1453,126 @@ PICO_API pico_status_t PICO_CALL pico_call_cancel(const pico_call_t *call, pico_
 PICO_API void PICO_CALL pico_call_free(pico_call_t *call);
 
 /**
+ * Starts to keep a copy of Pico's operations in the store: by the stream of operations, and by the whole list, which is
+ * read now, after each interruption of the stream, and every refresh_every_ms; 0 means the default of 10 minutes. It
+ * does not wait for Pico: see pico_catalogue_ready(). Lookups ask the copy only, so they are quick, and work while Pico is
+ * away. PICO_E_STORE_IN_USE while another catalogue is kept on the store, in this process or another. Waits for the disk.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_catalogue_start(const pico_client_t *client,
+                                             const pico_store_t *store,
+                                             int64_t refresh_every_ms,
+                                             pico_catalogue_t **catalogue,
+                                             pico_error_t **error);
+
+/**
+ * Makes a catalogue that is only read: another process keeps it, or none does. Never waits.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_catalogue_offline(const pico_store_t *store,
+                                               pico_catalogue_t **catalogue,
+                                               pico_error_t **error);
+
+/**
+ * Waits until the store holds a whole list of operations, one from an earlier run or the first of this, as long as
+ * `call` (may be NULL) allows. PICO_E_CLOSED when there is none and nobody here will read one. Waits.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_catalogue_ready(const pico_catalogue_t *catalogue,
+                                             const pico_call_t *call,
+                                             pico_error_t **error);
+
+/**
+ * Finds the operation with an id as a JSON object with "operation" (as Pico sent it), "codes" (what
+ * pico_catalogue_by_code() finds it by), "unlisted" (since when Pico does not list it any more; null while it does) and
+ * "usable" (whether it can be ordered: listed, and not archived); null when there is none. Free the text with
+ * pico_text_free(). Waits for the disk.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_catalogue_by_id_json(const pico_catalogue_t *catalogue,
+                                                  const char *id,
+                                                  pico_text_t **json,
+                                                  pico_error_t **error);
+
+/**
+ * Finds all operations with a part number, and with a revision where that is not NULL, those that are archived or no
+ * longer listed included (pico_catalogue_by_id_json() tells which). Blanks around either do not count. Free the list with
+ * pico_operations_free(). Waits for the disk.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_catalogue_by_part(const pico_catalogue_t *catalogue,
+                                               const char *part_number,
+                                               const char *revision,
+                                               pico_operations_t **list,
+                                               pico_error_t **error);
+
+/**
+ * Finds all operations with a code: one of those that Pico sends, or else one of the pieces of the part number between
+ * bars (|). All else as pico_catalogue_by_part(). Waits for the disk.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_catalogue_by_code(const pico_catalogue_t *catalogue,
+                                               const char *code,
+                                               pico_operations_t **list,
+                                               pico_error_t **error);
+
+/**
+ * Tells how current the catalogue is, as a JSON object with "lastList" (the last whole list: "at", "count",
+ * "unreadable"; null before the first), "stream" (an object with "state"), "lastError" (what failed since the last list)
+ * and "revision" (grows with each change in this process); what is absent is null. Free the text with pico_text_free().
+ * Waits for the disk.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_catalogue_status_json(const pico_catalogue_t *catalogue,
+                                                   pico_text_t **json,
+                                                   pico_error_t **error);
+
+/**
+ * Gives the id of the one operation that a part number means, and a revision where that is not NULL, for
+ * pico_order_save_t. PICO_E_INVALID_ARGUMENT when none, several, or only ones that are archived or no longer listed are
+ * meant; the message says which, and names part_number or revision. Free the text with pico_text_free(). Waits for the
+ * disk.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_catalogue_operation_id(const pico_catalogue_t *catalogue,
+                                                    const char *part_number,
+                                                    const char *revision,
+                                                    pico_text_t **operation_id,
+                                                    pico_error_t **error);
+
+/**
+ * Queues an order to be saved for the operation that a part number means, and a revision where that is not NULL: as
+ * pico_catalogue_operation_id() and then pico_outbox_save(), whose failures it has. Asks the copy only, so it works while
+ * Pico is away; what is queued keeps the operation that was found now. `select_optional_operation_ids` are so many ids
+ * of optional operations to include, or NULL; `request_id` and `id` may be NULL. Waits for the disk, not for Pico.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_outbox_save_by_part(const pico_store_t *store,
+                                                 const pico_catalogue_t *catalogue,
+                                                 const char *external_order_id,
+                                                 const char *part_number,
+                                                 const char *revision,
+                                                 uint32_t order_index,
+                                                 const char *const *select_optional_operation_ids,
+                                                 size_t select_optional_operation_ids_count,
+                                                 const char *request_id,
+                                                 int64_t *id,
+                                                 pico_error_t **error);
+
+/**
+ * Stops keeping the catalogue, and waits until another may, which is at once. Lookups go on to work. It must still be
+ * freed. Waits: it must not be called from a callback.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_catalogue_close(const pico_catalogue_t *catalogue,
+                                             pico_error_t **error);
+
+/**
+ * Frees the catalogue, which is not kept any more then; the copy stays in the store. Never waits; any thread.
+ */
+PICO_API void PICO_CALL pico_catalogue_free(pico_catalogue_t *catalogue);
+
+/**
  * Makes a client. Nothing is sent; the settings are checked, and PICO_E_INVALID_ARGUMENT names the one
  * that is wrong. The options stay yours and may be used again.
  */
@@ -1345,7 +1593,7 @@ PICO_API const char *PICO_CALL pico_client_endpoint(const pico_client_t *client)
 
 /**
  * Closes the client for good: calls that wait in other threads end with PICO_E_CLOSED, its subscriptions,
- * feeds and asynchronous calls end, and this function waits, timeout_ms at most (negative: for ever), until
+ * feeds, senders and asynchronous calls end, its catalogues are not kept any more, and this function waits, timeout_ms at most (negative: for ever), until
  * their callbacks and drops have returned. PICO_E_TIMEOUT when one has not; it may be called again to wait
  * on. The client must still be freed. This function waits: it must not be called from a callback.
  */
@@ -1355,10 +1603,11 @@ pico_status_t PICO_CALL pico_client_close(const pico_client_t *client,
                                           pico_error_t **error);
 
 /**
- * Frees the client. Never waits. Subscriptions, feeds and asynchronous calls go on by themselves;
+ * Frees the client. Never waits. Subscriptions, feeds, senders, catalogues and asynchronous calls go on by themselves;
  * pico_client_close() first ends them.
  */
-PICO_API void PICO_CALL pico_client_free(pico_client_t *client);
+PICO_API
+void PICO_CALL pico_client_free(pico_client_t *client);
 
 /**
  * The completed order. Lives as long as the delivery. NULL for NULL.
@@ -1801,6 +2050,38 @@ pico_status_t PICO_CALL pico_feed_options_set_max_attempts(pico_feed_options_t *
                                                            pico_error_t **error);
 
 /**
+ * Queues all orders of a file: CSV with a header, separated by commas, semicolons or tabs, or one JSON object on each
+ * line. The columns are externalOrderId, operationId or partNumber and revision, orderIndex, quantity (one order for
+ * each unit), and selectOptionalOperationIds with ; between ids. When it ends early, by an error, a crash or `call` (may
+ * be NULL), run it again: what was queued is known by the file's content, the name, the line and the unit, and is not
+ * queued twice. `name` tells imports of the same content apart; NULL for the file's name. `catalogue` finds operations by
+ * part; with NULL lines that name a part are refused. It is waited for until it has a list. A bad line is no failure:
+ * *report receives a JSON object with "digest" (for pico_outbox_import_results()), "lines", "queued", "known" (queued by
+ * an earlier run), "refused", and "refusedLines", the first hundred, each with "line" and "message"; free it with
+ * pico_text_free(). PICO_E_INVALID_ARGUMENT when the file or its header cannot be read. Waits.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_outbox_import(const pico_store_t *store,
+                                           const char *path,
+                                           const char *name,
+                                           const pico_catalogue_t *catalogue,
+                                           const pico_call_t *call,
+                                           pico_text_t **report,
+                                           pico_error_t **error);
+
+/**
+ * Writes what became of each order and each refused line of an import to a CSV file, in the order of the file, as it is
+ * now: line, external_order_id, operation_id, order_index, result (the state, or refused), message and error. `digest`
+ * is of the report. A file that is there is replaced. PICO_E_INVALID_ARGUMENT when nothing is known of such an import,
+ * or the file cannot be written. Waits for the disk.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_outbox_import_results(const pico_store_t *store,
+                                                   const char *digest,
+                                                   const char *csv_path,
+                                                   pico_error_t **error);
+
+/**
  * Counts the completions in the store by state. `counts` has its struct_size set. Waits for the disk.
  */
 PICO_API
@@ -2238,6 +2519,106 @@ pico_status_t PICO_CALL pico_client_cancel_order(const pico_client_t *client,
                                                  pico_error_t **error);
 
 /**
+ * Queues an order to be saved. On PICO_OK it is on disk, and a sender (pico_sender_start()) brings it to Pico, now or
+ * when Pico can be reached again: commit your own transaction after this. It needs an external_order_id. A later save
+ * of the same external_order_id, operation_id and order_index takes the place of one that was not sent yet.
+ * `request_id` (may be NULL) is your own id for this call, such as a job's: queued again under it, after a crash for
+ * example, the order is still queued once; PICO_E_INVALID_ARGUMENT when another order was queued under it. `id` (may be
+ * NULL) receives the number in the outbox, of the known order where it was known. Waits for the disk, not for Pico.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_outbox_save(const pico_store_t *store,
+                                         const pico_order_save_t *order,
+                                         const char *request_id,
+                                         int64_t *id,
+                                         pico_error_t **error);
+
+/**
+ * Queues a cancel. It takes the place of the saves that it covers and that were not sent yet, and is sent after those
+ * that may have been. All else as pico_outbox_save(). Waits for the disk, not for Pico.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_outbox_cancel(const pico_store_t *store,
+                                           const pico_order_cancel_t *order,
+                                           const char *request_id,
+                                           int64_t *id,
+                                           pico_error_t **error);
+
+/**
+ * Counts the orders in the outbox by state. `counts` has its struct_size set. Waits for the disk.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_outbox_counts(const pico_store_t *store,
+                                           pico_outbox_counts_t *counts,
+                                           pico_error_t **error);
+
+/**
+ * Lists orders in the order of queueing as a JSON list: those in a state PICO_OUTBOX_*, or all with
+ * PICO_OUTBOX_ANY; `limit` at most, after the one with the number `after`, which is 0 for the first page and then
+ * the last one's "id". Each is an object with "id", "kind" (save or cancel), "externalOrderId", "operationId",
+ * "orderIndex", "cancelAll", "state", "attempts", "queued", "due", "settled", "supersededBy", "message" (Pico's answer),
+ * "error" (with "code", a PICO_E_*, "message" and "graphqlErrors"), "requestId" and "input"; what is absent is null. Free
+ * the text with pico_text_free(). Waits for the disk.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_outbox_list_json(const pico_store_t *store,
+                                              int32_t state,
+                                              int64_t after,
+                                              size_t limit,
+                                              pico_text_t **json,
+                                              pico_error_t **error);
+
+/**
+ * Finds all that was queued for one order of the ERP's, oldest first, as a JSON list as of pico_outbox_list_json(); an
+ * empty one when nothing was. Free the text with pico_text_free(). Waits for the disk.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_outbox_find_json(const pico_store_t *store,
+                                              const char *external_order_id,
+                                              pico_text_t **json,
+                                              pico_error_t **error);
+
+/**
+ * Queues an order again, by its number, that Pico refused. PICO_E_INVALID_ARGUMENT when there is none, it has not
+ * failed, or a later one for the same unit was queued since, which it would undo. Waits for the disk.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_outbox_retry(const pico_store_t *store,
+                                          int64_t id,
+                                          pico_error_t **error);
+
+/**
+ * Queues all orders again that Pico refused, but those that were followed by a later one for the same unit. `count`
+ * (may be NULL) receives how many. Waits for the disk.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_outbox_retry_failed(const pico_store_t *store,
+                                                 uint64_t *count,
+                                                 pico_error_t **error);
+
+/**
+ * Gives an order up, by its number: one that is queued, waiting or failed. PICO_E_INVALID_ARGUMENT when there is none,
+ * or it is being sent or settled. Waits for the disk.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_outbox_drop(const pico_store_t *store,
+                                         int64_t id,
+                                         pico_error_t **error);
+
+/**
+ * Waits until an order is settled, by its number: sent, failed, superseded or dropped. It is PICO_OK in each case: look
+ * at "state". *json receives the order as an object as of pico_outbox_list_json(); free it with pico_text_free().
+ * Waits as long as `call` (may be NULL) allows; when no sender runs, in this process or another, that is for ever.
+ * PICO_E_INVALID_ARGUMENT when there is no such order.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_outbox_wait(const pico_store_t *store,
+                                         int64_t id,
+                                         const pico_call_t *call,
+                                         pico_text_t **json,
+                                         pico_error_t **error);
+
+/**
  * The text. Lives as long as the object. NULL for NULL.
  */
 PICO_API const char *PICO_CALL pico_text_string(const pico_text_t *text);
@@ -2457,6 +2838,63 @@ PICO_API int32_t PICO_CALL pico_reply_http_status(const pico_reply_t *reply);
 PICO_API void PICO_CALL pico_reply_free(pico_reply_t *reply);
 
 /**
+ * Starts to send what is in the outbox of the store, now and from now on, by the client. Network, time-outs, busy or
+ * restarting servers, login pages, a refused token and a wrong path are waited out, and pico_sender_status_json() tells
+ * of them; only an order that Pico refuses fails. What a sender that is gone was sending is sent again: a save that Pico
+ * has already is the same order. `options` may be NULL for defaults. `on_settled` (may be NULL) is called for each order
+ * that this sender settles, once that is on disk: sent, failed, or superseded while it was being sent. On PICO_OK the
+ * library owns its user_data; calls come one at a time, on threads that may block, and `drop` is called once, after
+ * the last. A sender that ends early may not have told of the last orders; the outbox knows them. PICO_E_STORE_IN_USE
+ * while another sender runs on the store, in this process or another. Waits for the disk.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_sender_start(const pico_client_t *client,
+                                          const pico_store_t *store,
+                                          const pico_sender_options_t *options,
+                                          const pico_settled_callback_t *on_settled,
+                                          pico_sender_t **sender,
+                                          pico_error_t **error);
+
+/**
+ * Tells how the sender is doing, as a JSON object with "counts" (orders by state), "lastError" (what went wrong last,
+ * other than the refusal of an order; null once requests get through again), "pausedUntil" (nothing is sent before,
+ * after a failure) and "batching" (not for ten minutes after the server refused a batch); what is absent is null. Free the text
+ * with pico_text_free(). Waits for the disk.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_sender_status_json(const pico_sender_t *sender,
+                                                pico_text_t **json,
+                                                pico_error_t **error);
+
+/**
+ * Waits until nothing is to be sent any more, as long as `call` (may be NULL) allows. Orders that failed are settled
+ * too. PICO_E_CLOSED when the sender ends first. Waits.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_sender_drained(const pico_sender_t *sender,
+                                            const pico_call_t *call,
+                                            pico_error_t **error);
+
+/**
+ * Sends nothing new, and waits, grace_ms at most (negative: for ever), until the requests that are under way are
+ * answered, what they settled was told, and `drop` has returned. PICO_E_TIMEOUT when that was not done by then: what
+ * had no answer is sent again by the next sender; it may be called again to wait for the callback. What is queued stays
+ * queued. Close it before its store. The sender must still be freed. Waits: it must not be called from a callback.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_sender_close(const pico_sender_t *sender,
+                                          int64_t grace_ms,
+                                          pico_error_t **error);
+
+/**
+ * Frees the sender, ending it without waiting: requests that are under way are broken off, and sent again by the next
+ * sender, which can be started a moment later; a call that is under way is finished, `drop` follows. Never waits; any
+ * thread, its own callback included.
+ */
+PICO_API
+void PICO_CALL pico_sender_free(pico_sender_t *sender);
+
+/**
  * The name of a status in snake case, such as "timeout", and "unknown" for a number that is none. Lives
  * for ever; any thread.
  */
@@ -2538,7 +2976,7 @@ pico_status_t PICO_CALL pico_store_set_aside(const char *path,
                                              pico_error_t **error);
 
 /**
- * Closes the file when all that was asked of the store is on disk; close its feeds first. Their functions and
+ * Closes the file when all that was asked of the store is on disk; close its feeds and senders first. Their functions and
  * those of this store give PICO_E_CLOSED from then on. Waits, timeout_ms at most (negative: for ever):
  * PICO_E_TIMEOUT when it was not done by then; it may be called again to wait on. The store must still be freed.
  */

@@ -121,6 +121,34 @@ static void call_all_that_waits_for_a_store(void) {
     CHECK_STATUS(PICO_E_REENTRANT, pico_client_webhook_ensure(client, NULL, NULL, NULL, NULL, NULL, &error));
 }
 
+static void call_all_that_waits_for_an_outbox(void) {
+    CHECK_STATUS(PICO_E_REENTRANT, pico_outbox_save(NULL, NULL, NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_outbox_cancel(NULL, NULL, NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_outbox_counts(NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_outbox_list_json(NULL, PICO_OUTBOX_ANY, 0, 1, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_outbox_find_json(NULL, NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_outbox_retry(NULL, 1, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_outbox_retry_failed(NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_outbox_drop(NULL, 1, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_outbox_wait(NULL, 1, NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_outbox_import(NULL, NULL, NULL, NULL, NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_outbox_import_results(NULL, NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT,
+                 pico_outbox_save_by_part(NULL, NULL, NULL, NULL, NULL, 0, NULL, 0, NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_sender_start(client, NULL, NULL, NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_sender_status_json(NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_sender_drained(NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_sender_close(NULL, 0, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_catalogue_start(client, NULL, 0, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_catalogue_ready(NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_catalogue_by_id_json(NULL, NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_catalogue_by_part(NULL, NULL, NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_catalogue_by_code(NULL, NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_catalogue_status_json(NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_catalogue_operation_id(NULL, NULL, NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_catalogue_close(NULL, &error));
+}
+
 /* Every function that waits; the harness checks that none is missing. */
 static void call_all_that_waits(pico_subscription_t *subscription) {
     static const char QUERY[] = "{ __typename }";
@@ -154,6 +182,7 @@ static void call_all_that_waits(pico_subscription_t *subscription) {
     CHECK_STATUS(PICO_E_REENTRANT, pico_subscription_close(subscription, 0, &error));
     CHECK_STATUS(PICO_E_REENTRANT, pico_client_close(client, 0, &error));
     call_all_that_waits_for_a_store();
+    call_all_that_waits_for_an_outbox();
     CHECK(operations == NULL && edges == NULL && completions == NULL && webhooks == NULL);
     CHECK(taken == NULL && reply == NULL && count == 0);
 }

@@ -209,6 +209,43 @@ static void stores_and_feeds_refuse_null(pico_client_t *client) {
     REFUSED(pico_client_webhook_ensure(client, &webhook, NULL, NULL, NULL, NULL, E));
 }
 
+static void outboxes_and_catalogues_refuse_null(pico_client_t *client) {
+    pico_order_save_t save = {0};
+    pico_order_cancel_t cancel = {0};
+
+    REFUSED(pico_outbox_save(NULL, &save, NULL, NULL, E));
+    REFUSED(pico_outbox_cancel(NULL, &cancel, NULL, NULL, E));
+    REFUSED(pico_outbox_counts(NULL, NULL, E));
+    REFUSED(pico_outbox_list_json(NULL, PICO_OUTBOX_ANY, 0, 1, NULL, E));
+    REFUSED(pico_outbox_find_json(NULL, NULL, NULL, E));
+    REFUSED(pico_outbox_retry(NULL, 1, E));
+    REFUSED(pico_outbox_retry_failed(NULL, NULL, E));
+    REFUSED(pico_outbox_drop(NULL, 1, E));
+    REFUSED(pico_outbox_wait(NULL, 1, NULL, NULL, E));
+    REFUSED(pico_outbox_import(NULL, NULL, NULL, NULL, NULL, NULL, E));
+    REFUSED(pico_outbox_import_results(NULL, NULL, NULL, E));
+    REFUSED(pico_outbox_save_by_part(NULL, NULL, NULL, NULL, NULL, 0, NULL, 0, NULL, NULL, E));
+
+    REFUSED(pico_sender_start(NULL, NULL, NULL, NULL, NULL, E));
+    REFUSED(pico_sender_start(client, NULL, NULL, NULL, NULL, E));
+    REFUSED(pico_sender_status_json(NULL, NULL, E));
+    REFUSED(pico_sender_drained(NULL, NULL, E));
+    REFUSED(pico_sender_close(NULL, 0, E));
+    pico_sender_free(NULL);
+
+    REFUSED(pico_catalogue_start(NULL, NULL, 0, NULL, E));
+    REFUSED(pico_catalogue_start(client, NULL, 0, NULL, E));
+    REFUSED(pico_catalogue_offline(NULL, NULL, E));
+    REFUSED(pico_catalogue_ready(NULL, NULL, E));
+    REFUSED(pico_catalogue_by_id_json(NULL, NULL, NULL, E));
+    REFUSED(pico_catalogue_by_part(NULL, NULL, NULL, NULL, E));
+    REFUSED(pico_catalogue_by_code(NULL, NULL, NULL, E));
+    REFUSED(pico_catalogue_status_json(NULL, NULL, E));
+    REFUSED(pico_catalogue_operation_id(NULL, NULL, NULL, NULL, E));
+    REFUSED(pico_catalogue_close(NULL, E));
+    pico_catalogue_free(NULL);
+}
+
 static void functions_refuse_null_where_something_is_needed(pico_client_t *client) {
     pico_order_save_t save = {0};
     pico_order_cancel_t cancel = {0};
@@ -300,6 +337,7 @@ int main(void) {
     pico_options_free(options);
     functions_refuse_null_where_something_is_needed(client);
     stores_and_feeds_refuse_null(client);
+    outboxes_and_catalogues_refuse_null(client);
     pico_client_free(client);
     puts("passed");
     return 0;

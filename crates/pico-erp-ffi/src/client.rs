@@ -125,7 +125,7 @@ pub extern "C" fn pico_client_endpoint(client: Option<&pico_client_t>) -> Return
 }
 
 /// Closes the client for good: calls that wait in other threads end with PICO_E_CLOSED, its subscriptions,
-/// feeds and asynchronous calls end, and this function waits, timeout_ms at most (negative: for ever), until
+/// feeds, senders and asynchronous calls end, its catalogues are not kept any more, and this function waits, timeout_ms at most (negative: for ever), until
 /// their callbacks and drops have returned. PICO_E_TIMEOUT when one has not; it may be called again to wait
 /// on. The client must still be freed. This function waits: it must not be called from a callback.
 #[unsafe(no_mangle)]
@@ -144,7 +144,7 @@ pub extern "C" fn pico_client_close(
     })
 }
 
-/// Frees the client. Never waits. Subscriptions, feeds and asynchronous calls go on by themselves;
+/// Frees the client. Never waits. Subscriptions, feeds, senders, catalogues and asynchronous calls go on by themselves;
 /// pico_client_close() first ends them.
 #[unsafe(no_mangle)]
 pub extern "C" fn pico_client_free(client: Option<Box<pico_client_t>>) -> ReturnNothing {

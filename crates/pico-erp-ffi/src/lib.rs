@@ -26,6 +26,7 @@
 
 mod call;
 mod callback;
+mod catalogue;
 mod client;
 mod delivery;
 mod dispatch;
@@ -35,6 +36,7 @@ mod execute;
 mod feed;
 mod feed_options;
 mod guard;
+mod import;
 mod inbox;
 mod input;
 mod lifecycle;
@@ -43,6 +45,7 @@ mod log;
 mod options;
 mod options_stream;
 mod orders;
+mod outbox;
 mod owned_text;
 #[cfg(test)]
 mod panics;
@@ -51,6 +54,7 @@ mod receiver;
 mod receiver_options;
 mod reply;
 mod returns;
+mod sender;
 mod status;
 mod store;
 mod subscription;
@@ -84,6 +88,8 @@ mod tests {
         shared::<crate::delivery::pico_delivery_t>();
         shared::<crate::receiver::pico_receiver_t>();
         shared::<crate::webhook_keeper::pico_webhook_keeper_t>();
+        shared::<crate::sender::pico_sender_t>();
+        shared::<crate::catalogue::pico_catalogue_t>();
         handed_over::<crate::options::pico_options_t>();
         handed_over::<crate::store::pico_store_options_t>();
         handed_over::<crate::feed_options::pico_feed_options_t>();

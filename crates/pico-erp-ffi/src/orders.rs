@@ -65,7 +65,9 @@ unsafe impl Sized32 for pico_order_cancel_t {
     const NAME: &'static str = "pico_order_cancel_t";
 }
 
-unsafe fn save_of(order: *const pico_order_save_t) -> Result<OrderSave, Error> {
+/// # Safety
+/// `order` is NULL or a struct as the header describes it.
+pub(crate) unsafe fn save_of(order: *const pico_order_save_t) -> Result<OrderSave, Error> {
     // SAFETY: a struct or NULL, with texts and an array as the header describes them.
     unsafe {
         let order = required_struct("order", order)?;
@@ -83,7 +85,9 @@ unsafe fn save_of(order: *const pico_order_save_t) -> Result<OrderSave, Error> {
     }
 }
 
-unsafe fn cancel_of(order: *const pico_order_cancel_t) -> Result<OrderCancel, Error> {
+/// # Safety
+/// As [`save_of`].
+pub(crate) unsafe fn cancel_of(order: *const pico_order_cancel_t) -> Result<OrderCancel, Error> {
     // SAFETY: a struct or NULL, with texts as the header describes them.
     unsafe {
         let order = required_struct("order", order)?;

@@ -10,9 +10,9 @@ use crate::error::{pico_error_free, pico_error_status};
 use crate::guard::tests::with_a_panic;
 use crate::status::{PICO_E_PANIC, PICO_OK};
 use crate::{
-    call, client, delivery, error, event, execute, feed, feed_options, inbox, lists, log, options,
-    options_stream, orders, owned_text, queries, receiver, receiver_options, reply, status, store,
-    subscription, taking, version, webhook_keeper, webhooks,
+    call, catalogue, client, delivery, error, event, execute, feed, feed_options, import, inbox, lists, log,
+    options, options_stream, orders, outbox, owned_text, queries, receiver, receiver_options, reply, sender,
+    status, store, subscription, taking, version, webhook_keeper, webhooks,
 };
 
 /// The exports that report a status, called with what they are given and a place for the error.
@@ -60,6 +60,16 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
         call::pico_call_new(None);
         call::pico_call_set_timeout_ms(None, 0);
         call::pico_call_cancel(None);
+        catalogue::pico_catalogue_start(None, None, 0, None);
+        catalogue::pico_catalogue_offline(None, None);
+        catalogue::pico_catalogue_ready(None, None);
+        catalogue::pico_catalogue_by_id_json(None, null(), None);
+        catalogue::pico_catalogue_by_part(None, null(), null(), None);
+        catalogue::pico_catalogue_by_code(None, null(), None);
+        catalogue::pico_catalogue_status_json(None, None);
+        catalogue::pico_catalogue_operation_id(None, null(), null(), None);
+        catalogue::pico_outbox_save_by_part(None, None, null(), null(), null(), 0, null(), 0, null(), None);
+        catalogue::pico_catalogue_close(None);
         client::pico_client_new(None, None);
         client::pico_client_from_environment(None);
         client::pico_client_close(None, 0);
@@ -86,6 +96,8 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
         feed_options::pico_feed_options_set_catch_up_overlap_ms(None, 0);
         feed_options::pico_feed_options_set_backoff_ms(None, 0, 0);
         feed_options::pico_feed_options_set_max_attempts(None, 0);
+        import::pico_outbox_import(None, null(), null(), None, None, None);
+        import::pico_outbox_import_results(None, null(), null());
         inbox::pico_inbox_counts(None, null_mut());
         inbox::pico_inbox_list_json(None, 0, 0, 0, None);
         inbox::pico_inbox_replay(None, 0);
@@ -125,6 +137,15 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
         options_stream::pico_options_set_stream_overflow(None, 0);
         orders::pico_client_save_order(None, null(), None, None);
         orders::pico_client_cancel_order(None, null(), None, None);
+        outbox::pico_outbox_save(None, null(), null(), None);
+        outbox::pico_outbox_cancel(None, null(), null(), None);
+        outbox::pico_outbox_counts(None, null_mut());
+        outbox::pico_outbox_list_json(None, 0, 0, 0, None);
+        outbox::pico_outbox_find_json(None, null(), None);
+        outbox::pico_outbox_retry(None, 0);
+        outbox::pico_outbox_retry_failed(None, None);
+        outbox::pico_outbox_drop(None, 0);
+        outbox::pico_outbox_wait(None, 0, None, None);
         queries::pico_client_operations(None, null(), None, None);
         queries::pico_client_sub_operations(None, null(), None, None);
         queries::pico_client_order_completes(None, null(), None, None);
@@ -141,6 +162,10 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
         receiver_options::pico_receiver_options_set_health_path(None, null());
         receiver_options::pico_receiver_options_set_limits(None, 0, 0);
         receiver_options::pico_receiver_options_set_timeouts_ms(None, 0, 0, 0);
+        sender::pico_sender_start(None, None, null(), None, None);
+        sender::pico_sender_status_json(None, None);
+        sender::pico_sender_drained(None, None);
+        sender::pico_sender_close(None, 0);
         store::pico_store_options_new(None);
         store::pico_store_options_set_must_exist(None, 0);
         store::pico_store_options_set_max_size(None, 0);
@@ -230,6 +255,8 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
     }
     silent! { called:
         call::pico_call_free(None);
+        catalogue::pico_catalogue_free(None);
+        sender::pico_sender_free(None);
         client::pico_client_free(None);
         delivery::pico_delivery_free(None);
         error::pico_error_free(None);

@@ -184,7 +184,7 @@ pub unsafe extern "C" fn pico_store_set_aside(
     })
 }
 
-/// Closes the file when all that was asked of the store is on disk; close its feeds first. Their functions and
+/// Closes the file when all that was asked of the store is on disk; close its feeds and senders first. Their functions and
 /// those of this store give PICO_E_CLOSED from then on. Waits, timeout_ms at most (negative: for ever):
 /// PICO_E_TIMEOUT when it was not done by then; it may be called again to wait on. The store must still be freed.
 #[unsafe(no_mangle)]

@@ -5,5 +5,6 @@ mod examples;
 mod failures;
 mod feeds;
 mod header;
+mod outboxes;
 mod streams;
 mod workshop;

@@ -7,6 +7,7 @@
 mod board;
 mod choice;
 mod entry;
+mod json_form;
 mod keeper;
 mod schedule;
 

@@ -4,6 +4,7 @@
 //! iterator over either; [`queue`] puts them into the outbox; [`results`] tells what became of them.
 
 mod csv;
+mod json_form;
 mod json_lines;
 mod order;
 mod queue;
