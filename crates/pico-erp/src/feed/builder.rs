@@ -89,7 +89,7 @@ impl FeedBuilder {
     /// Starts the feed: completions are taken in from now on.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] naming the setting; [`ErrorKind::StoreInUse`] while another feed runs on this
+    /// [`crate::ErrorKind::InvalidArgument`] naming the setting; [`crate::ErrorKind::StoreInUse`] while another feed runs on this
     /// store; otherwise as [`Store::open`].
     pub async fn start(self) -> Result<Feed, Error> {
         self.filter.check()?;

@@ -76,7 +76,7 @@ pub enum Notification<T> {
     Event(T),
     /// One event could not be used: it carried GraphQL errors, was malformed or too large. The stream goes on.
     Problem(Error),
-    /// With [`Overflow::Drop`]: so many events came while the consumer was behind, and are lost.
+    /// With [`crate::Overflow::Drop`]: so many events came while the consumer was behind, and are lost.
     Dropped {
         /// How many.
         count: u64,
