@@ -9,7 +9,7 @@ use anstyle::{AnsiColor, Style};
 use pico_erp::{
     Client, Feed, OperationFilter, OrderComplete, OrderSave, Proxy, Store, Token, WebhookSubscribe,
 };
-use pico_erp_sandbox::{CompletionSpec, Config, Sandbox};
+use pico_erp_sandbox::{CompletionSpec, Config, Sandbox, Waits};
 use tokio::time::timeout;
 
 use crate::exit::Failure;
@@ -23,7 +23,6 @@ const WEBHOOK: &str = "erp-order-completions";
 /// The header that Pico is asked to send, and that posts are known by.
 const SECRET_HEADER: &str = "x-api-key";
 const SECRET: &str = "demo-secret";
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// Everything here happens on this machine; what takes longer has gone wrong.
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -95,12 +94,7 @@ pub(crate) async fn run(json: bool) -> Result<(), Failure> {
 
     tell.step(6, "It comes by stream and by webhook, and is handed out once")?;
     let first = book(&tell, &feed).await?;
-    within("the webhook's post", async {
-        while receiver.counts().accepted == 0 {
-            tokio::time::sleep(LOOK_AGAIN).await;
-        }
-    })
-    .await?;
+    sandbox.wait_for(Waits { deliveries: 1, ..Waits::default() }, DEADLINE).await?;
     let heard = feed.status().await?.watermarks;
     let by: Vec<&str> = heard.iter().map(|mark| mark.source.name()).collect();
     tell.detail(&format!("reported by {}", by.join(" and ")))?;
