@@ -25,6 +25,9 @@
  * Processes  After fork() the child may read and free what it inherited, but not use a client, a subscription, a
  *            store, a feed, a sender or a catalogue: PICO_E_FORKED. The library starts its threads with the first client or store, so
  *            fork before.
+ * Alpha      Names with pico_alpha_ are for APIs that Pico itself calls alpha: media upload and work instructions. They may
+ *            change or go in any version, and are outside of what pico_abi_version() promises. A library that was built
+ *            without the feature `alpha` does not have them.
  * Unloading  The library stays mapped after dlclose(). Close clients before the process ends.
  */
 
@@ -86,6 +89,11 @@ typedef void (PICO_CALL *pico_notice_fn)(void *user_data, const char *text, cons
  * function returns. */
 typedef void (PICO_CALL *pico_settled_fn)(void *user_data, const char *json);
 
+/* Alpha. Receives how far an upload has come: bytes sent, bytes of the file, and for an upload in chunks the ticket to resume
+ * it with, else NULL. The text lives until the function returns. */
+typedef void (PICO_CALL *pico_alpha_progress_fn)(void *user_data, uint64_t sent, uint64_t total,
+                                                 const char *ticket_json);
+
 /* Receives the outcome of a call, exactly once: PICO_OK and the reply, or a status and the error; the other is
  * NULL. Both belong to the function, which frees them: pico_reply_free(), pico_error_free(). */
 typedef void (PICO_CALL *pico_reply_fn)(void *user_data, int32_t status, struct pico_reply_t *reply,
@@ -103,6 +111,21 @@ typedef void (PICO_CALL *pico_log_fn)(void *user_data, int32_t level, const char
 }
 #endif
 
+
+/**
+ * In one request when the file is small enough for that (below 10,000,000 bytes), else in chunks.
+ */
+#define PICO_ALPHA_UPLOAD_AUTO 0
+
+/**
+ * In one request.
+ */
+#define PICO_ALPHA_UPLOAD_SINGLE 1
+
+/**
+ * In chunks, which can be resumed.
+ */
+#define PICO_ALPHA_UPLOAD_CHUNKED 2
 
 /**
  * An event callback returns this to go on; so does any other value but PICO_STOP.
@@ -540,6 +563,71 @@ typedef struct pico_webhook_keeper_t pico_webhook_keeper_t;
  * A list of webhook registrations.
  */
 typedef struct pico_webhooks_t pico_webhooks_t;
+
+/**
+ * Alpha. A file to upload. 0 and NULL in a field mean the default, except where a field says that it must be there.
+ */
+typedef struct {
+    /**
+     * sizeof(pico_alpha_upload_t).
+     */
+    uint32_t struct_size;
+    /**
+     * PICO_ALPHA_UPLOAD_*.
+     */
+    int32_t mode;
+    /**
+     * The file's path; must be there. It must not change while it is sent.
+     */
+    const char *path;
+    /**
+     * What it is for: stepImage (JPEG or PNG, 8 MB at most), stepVideo (MP4, 500 MB), stepVideoGif (GIF, 150 MB), or a name that
+     * this library does not know. Must be there, unless ticket_json is.
+     */
+    const char *destination;
+    /**
+     * The ticket of an interrupted upload, to go on with it. The file must be the same, by length and SHA-256.
+     */
+    const char *ticket_json;
+    /**
+     * The name that Pico is told. NULL: the file's own.
+     */
+    const char *file_name;
+    /**
+     * Where to upload to; the token is sent there. NULL: /uploads at scheme, host and port of the client's endpoint.
+     */
+    const char *uploads_url;
+    /**
+     * A JSON object laid over the body that opens an upload in chunks, which Pico does not document; null leaves a field out.
+     */
+    const char *open_fields_json;
+    /**
+     * Bytes of a chunk. 0: 5,000,000. Pico does not say what it takes.
+     */
+    uint64_t chunk_bytes;
+    /**
+     * The most bytes the file may have. 0: what Pico documents for the destination. UINT64_MAX leaves it to Pico.
+     */
+    uint64_t max_bytes;
+} pico_alpha_upload_t;
+
+/**
+ * Alpha. A function for the progress of an upload. The struct is copied.
+ */
+typedef struct {
+    /**
+     * Called on the thread that uploads, one call at a time.
+     */
+    pico_alpha_progress_fn call;
+    /**
+     * Called once, before pico_alpha_upload() returns PICO_OK; may be NULL. When that fails, user_data stays yours.
+     */
+    pico_drop_fn drop;
+    /**
+     * Handed to both.
+     */
+    void *user_data;
+} pico_alpha_progress_callback_t;
 
 /**
  * A function for the outcome of a call. The struct is copied.
@@ -1425,6 +1513,65 @@ typedef struct {
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+/**
+ * Alpha: Pico may change this API. Uploads a file for a step of a work instruction; *path receives where it is, a path of the
+ * Pico instance, as a text of your own. Size and format (by the first bytes) are checked before anything is sent, and
+ * PICO_E_INVALID_ARGUMENT names what is wrong. The file is read as it is sent. An upload in one request is tried again only
+ * when it certainly never reached Pico, a chunk by the client's settings: that a chunk may be sent twice is an assumption.
+ * `progress` (may be NULL) is called on this thread with the bytes sent, which go back when something is sent again, and for
+ * an upload in chunks with the ticket as of what Pico has confirmed: keep the newest, and pass it as ticket_json to go on
+ * after a failure, pico_call_cancel() or a crash, in any process. `call` may be NULL. Waits.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_alpha_upload(const pico_client_t *client,
+                                          const pico_alpha_upload_t *upload,
+                                          const pico_alpha_progress_callback_t *progress,
+                                          const pico_call_t *call,
+                                          pico_text_t **path,
+                                          pico_error_t **error);
+
+/**
+ * Alpha: Pico may change this API. Creates a process with its steps, or OVERWRITES it, edits made in Pico's own user interface
+ * included. `input_json` is the input, `json_length` bytes of an object such as {"process": {"id": "assembly_step_1", "name":
+ * "Main assembly", "steps": [{"id": "step_1", "name": "Cover", "instructionText": {"text": "Fit it."}, "actions": [{"id":
+ * "action_1", "description": {"text": "fitted"}}]}]}}; fields that Pico takes and does not document are sent as they are. Every
+ * id must have 3 to 50 letters a to z (in any case), digits and underscores: PICO_E_INVALID_ARGUMENT names the place of one
+ * that has not, such as process.steps[2].actions[0].id, and nothing is sent. *result (may be NULL) receives what the server
+ * gave, a JSON value that Pico does not document, as a text of your own. Retried, since doing it twice is the same. `call` may
+ * be NULL. Waits.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_alpha_process_create(const pico_client_t *client,
+                                                  const char *input_json,
+                                                  size_t json_length,
+                                                  const pico_call_t *call,
+                                                  pico_text_t **result,
+                                                  pico_error_t **error);
+
+/**
+ * Alpha: Pico may change this API. As pico_alpha_process_create(), for a product; it OVERWRITES as that does. Pico documents
+ * nothing of the input, which is sent as it is. Waits.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_alpha_product_create(const pico_client_t *client,
+                                                  const char *input_json,
+                                                  size_t json_length,
+                                                  const pico_call_t *call,
+                                                  pico_text_t **result,
+                                                  pico_error_t **error);
+
+/**
+ * Alpha: Pico may change this API. As pico_alpha_process_create(), for a station; it OVERWRITES as that does. Pico documents
+ * nothing of the input, which is sent as it is. Waits.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_alpha_station_create(const pico_client_t *client,
+                                                  const char *input_json,
+                                                  size_t json_length,
+                                                  const pico_call_t *call,
+                                                  pico_text_t **result,
+                                                  pico_error_t **error);
 
 /**
  * Makes a control without a time limit.

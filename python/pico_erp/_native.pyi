@@ -25,7 +25,7 @@ from typing import (
 
 from typing_extensions import Self, disjoint_base
 
-from ._arguments import Span, StorePath
+from ._arguments import FilePath, Span, StorePath
 from ._durable import (
     BaseFeed,
     Delivery,
@@ -91,10 +91,34 @@ __all__ = [
     "WebhookReceiver",
     "WebhookUnsubscribed",
     "__version__",
+    "alpha_create",
+    "alpha_upload",
     "end_waits",
 ]
 
 __version__: str
+
+def alpha_upload(
+    client: BaseClient,
+    path: FilePath,
+    destination: Optional[str],
+    ticket: Optional[str],
+    mode: str,
+    chunk_bytes: Optional[int],
+    max_bytes: Optional[int],
+    unlimited: bool,
+    file_name: Optional[str],
+    uploads_url: Optional[str],
+    open_fields: Optional[Dict[str, Any]],
+    on_progress: Optional[Callable[[int, int, Optional[str]], None]],
+    timeout: Optional[float],
+) -> str:
+    """Uploads a file; pico_erp.alpha.upload_media is the way to call it."""
+
+def alpha_create(
+    client: BaseClient, kind: str, input: Dict[str, Any], input_type: Optional[str], timeout: Optional[float]
+) -> Any:
+    """Creates or overwrites a process, a product or a station; pico_erp.alpha has functions for each."""
 
 def end_waits() -> None:
     """Ends all waits of other threads with CancelledError, for good, and waits for these threads to have come back.

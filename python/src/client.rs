@@ -30,9 +30,9 @@ use crate::webhook;
 /// The calls of a client. Not for direct use: see pico_erp.Client.
 #[pyclass(module = "pico_erp._native", subclass, frozen)]
 pub(crate) struct BaseClient {
-    client: Slot<Client>,
+    pub(crate) client: Slot<Client>,
     endpoint: String,
-    closing: Cancel,
+    pub(crate) closing: Cancel,
     /// The streams that may still be open; closing the client closes them.
     streams: Mutex<Vec<Weak<Open>>>,
     /// The same for feeds, senders and catalogues.
@@ -71,7 +71,7 @@ impl WebhookUnsubscribed {
 }
 
 impl BaseClient {
-    fn call<T: Send, F>(
+    pub(crate) fn call<T: Send, F>(
         &self,
         py: Python<'_>,
         timeout: Option<f64>,

@@ -1,9 +1,11 @@
 //! The native half of the Python package `pico_erp`: a PyO3 module over the core crate.
 //!
 //! It converts and waits, and decides nothing about Pico. It starts no Python thread and calls no callback but the
-//! token provider and an import's progress: streams, feeds and senders are handed to the Python half
+//! token provider, and an import's and an upload's progress: streams, feeds and senders are handed to the Python half
 //! (`pico_erp/_subscription.py`, `_feed.py`, `_outbox.py`), which owns the threads that call back. Importing it starts nothing.
 
+#[cfg(feature = "alpha")]
+mod alpha;
 mod catalogue;
 mod client;
 mod delivery;
@@ -36,6 +38,9 @@ use pyo3::prelude::*;
 /// The compiled part of pico_erp; import from `pico_erp` instead.
 #[pymodule(gil_used = true)]
 mod _native {
+    #[cfg(feature = "alpha")]
+    #[pymodule_export]
+    use super::alpha::{alpha_create, alpha_upload};
     #[pymodule_export]
     use super::catalogue::{Catalogue, CatalogueEntries, Changes};
     #[pymodule_export]

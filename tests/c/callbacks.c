@@ -149,6 +149,13 @@ static void call_all_that_waits_for_an_outbox(void) {
     CHECK_STATUS(PICO_E_REENTRANT, pico_catalogue_close(NULL, &error));
 }
 
+static void call_all_that_waits_for_alpha(void) {
+    CHECK_STATUS(PICO_E_REENTRANT, pico_alpha_upload(client, NULL, NULL, NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_alpha_process_create(client, NULL, 0, NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_alpha_product_create(client, NULL, 0, NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_alpha_station_create(client, NULL, 0, NULL, NULL, &error));
+}
+
 /* Every function that waits; the harness checks that none is missing. */
 static void call_all_that_waits(pico_subscription_t *subscription) {
     static const char QUERY[] = "{ __typename }";
@@ -183,6 +190,7 @@ static void call_all_that_waits(pico_subscription_t *subscription) {
     CHECK_STATUS(PICO_E_REENTRANT, pico_client_close(client, 0, &error));
     call_all_that_waits_for_a_store();
     call_all_that_waits_for_an_outbox();
+    call_all_that_waits_for_alpha();
     CHECK(operations == NULL && edges == NULL && completions == NULL && webhooks == NULL);
     CHECK(taken == NULL && reply == NULL && count == 0);
 }

@@ -246,6 +246,27 @@ static void outboxes_and_catalogues_refuse_null(pico_client_t *client) {
     pico_catalogue_free(NULL);
 }
 
+static void alpha_refuses_null(pico_client_t *client) {
+    pico_alpha_upload_t upload = {0};
+    pico_alpha_progress_callback_t progress = {NULL, NULL, NULL};
+    pico_text_t *path = NULL;
+
+    REFUSED(pico_alpha_upload(NULL, NULL, NULL, NULL, NULL, E));
+    REFUSED(pico_alpha_upload(client, NULL, NULL, NULL, &path, E));
+    upload.struct_size = sizeof upload;
+    REFUSED(pico_alpha_upload(client, &upload, NULL, NULL, &path, E));
+    upload.path = "none.png";
+    REFUSED(pico_alpha_upload(client, &upload, NULL, NULL, &path, E));
+    upload.destination = "stepImage";
+    REFUSED(pico_alpha_upload(client, &upload, NULL, NULL, NULL, E));
+    REFUSED(pico_alpha_upload(client, &upload, &progress, NULL, &path, E));
+    REFUSED(pico_alpha_process_create(NULL, NULL, 0, NULL, NULL, E));
+    REFUSED(pico_alpha_process_create(client, NULL, 0, NULL, NULL, E));
+    REFUSED(pico_alpha_product_create(client, NULL, 0, NULL, NULL, E));
+    REFUSED(pico_alpha_station_create(client, NULL, 9, NULL, NULL, E));
+    CHECK(path == NULL);
+}
+
 static void functions_refuse_null_where_something_is_needed(pico_client_t *client) {
     pico_order_save_t save = {0};
     pico_order_cancel_t cancel = {0};
@@ -338,6 +359,7 @@ int main(void) {
     functions_refuse_null_where_something_is_needed(client);
     stores_and_feeds_refuse_null(client);
     outboxes_and_catalogues_refuse_null(client);
+    alpha_refuses_null(client);
     pico_client_free(client);
     puts("passed");
     return 0;

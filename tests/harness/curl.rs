@@ -179,3 +179,45 @@ async fn the_streams_run_over_server_sent_events() {
         (&"ERP-ORDER-123".into(), &"SN-1".into())
     );
 }
+
+/// Sends a form as one of the examples describes it, with that file.
+async fn send_form(sandbox: &Sandbox, form: &str, id: &str, file: &std::path::Path) -> Value {
+    let form = documented(form);
+    let mut command = Command::new(tool("PICO_TEST_CURL"));
+    command.args(["-sS", "--noproxy", "*", "-H"]).arg(format!("x-pico-api-org: {TOKEN}"));
+    command.args(["-X", form["method"].as_str().unwrap()]);
+    for (name, value) in form["fields"].as_object().unwrap() {
+        let value = match (name.as_str(), value) {
+            ("file", _) => format!("@{}", file.display()),
+            (_, Value::String(text)) => text.clone(),
+            (_, other) => other.to_string(),
+        };
+        command.arg("-F").arg(format!("{name}={value}"));
+    }
+    command.arg(format!("{}{}", sandbox.url(), form["path"].as_str().unwrap().replace("<id>", id)));
+    let printed = run(&mut command, DEADLINE).await;
+    serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error}: {printed}"))
+}
+
+#[tokio::test]
+async fn media_is_uploaded_and_a_process_created_as_documented() {
+    let (sandbox, folder) = (sandbox().await, tempfile::tempdir().unwrap());
+    let file = folder.path().join("step1.jpg");
+    std::fs::write(&file, b"\xff\xd8\xff\xe0 and what follows").unwrap();
+    let path =
+        send_form(&sandbox, "upload-single.form", "", &file).await["path"].as_str().unwrap().to_owned();
+    let (folders, _) = path.rsplit_once('/').unwrap();
+    let documented_path = documented("upload-single.response")["path"].as_str().unwrap().to_owned();
+    assert!(documented_path.starts_with(folders) && path.ends_with("-step1.jpg"), "{path}");
+
+    let opened = run(&mut curl(&sandbox, "/uploads", r#"{"destinationId":"stepImage"}"#), DEADLINE).await;
+    let opened: Value = serde_json::from_str(&opened).unwrap();
+    let id = opened["streamId"].as_str().unwrap();
+    let mut expected = documented("assumed-upload-chunk.response");
+    expected["streamId"] = id.into();
+    assert_eq!(send_form(&sandbox, "upload-chunk.form", id, &file).await, expected);
+
+    let created = send(&sandbox, "process-create").await;
+    assert_eq!(created["data"]["processCreate"], "assembly_step_1");
+    assert_eq!(sandbox.work_instructions()[0].input["process"]["name"], "Main Assembly");
+}

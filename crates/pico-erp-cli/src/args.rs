@@ -70,6 +70,10 @@ pub(crate) enum Command {
     Stream(Stream),
     /// Send any GraphQL query or mutation and print the reply
     Query(Query),
+    /// Pico's alpha APIs, which may change: media upload and work instructions
+    #[cfg(feature = "alpha")]
+    #[command(subcommand)]
+    Alpha(crate::alpha_args::Alpha),
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,10 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "alpha")]
+mod alpha;
+#[cfg(feature = "alpha")]
+mod alpha_args;
 mod args;
 mod calls;
 mod demo;
@@ -77,6 +81,8 @@ async fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Webhooks(command) => calls::webhooks(connection, command).await,
         Command::Inbox(command) => inbox::run(command, connection.json).await,
         Command::Store(command) => inbox::store(command, connection.json),
+        #[cfg(feature = "alpha")]
+        Command::Alpha(command) => alpha::run(connection, command).await,
         Command::Query(query) => calls::query(connection, query).await,
         Command::Stream(stream) => stream::run(connection, stream).await,
     }

@@ -24,6 +24,10 @@
 // Arguments of C functions cannot be grouped without a struct, which needs a size of its own.
 #![allow(clippy::too_many_arguments)]
 
+#[cfg(feature = "alpha")]
+mod alpha_uploads;
+#[cfg(feature = "alpha")]
+mod alpha_work;
 mod call;
 mod callback;
 mod catalogue;

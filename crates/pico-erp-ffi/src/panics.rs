@@ -9,6 +9,8 @@ use std::ptr::{null, null_mut};
 use crate::error::{pico_error_free, pico_error_status};
 use crate::guard::tests::with_a_panic;
 use crate::status::{PICO_E_PANIC, PICO_OK};
+#[cfg(feature = "alpha")]
+use crate::{alpha_uploads, alpha_work};
 use crate::{
     call, catalogue, client, delivery, error, event, execute, feed, feed_options, import, inbox, lists, log,
     options, options_stream, orders, outbox, owned_text, queries, receiver, receiver_options, reply, sender,
@@ -56,6 +58,13 @@ macro_rules! silent {
 #[rustfmt::skip]
 fn a_panic_in_any_export_is_caught_at_the_border() {
     let mut called = BTreeSet::new();
+    #[cfg(feature = "alpha")]
+    reporting! { called:
+        alpha_uploads::pico_alpha_upload(None, null(), None, None, None);
+        alpha_work::pico_alpha_process_create(None, null(), 0, None, None);
+        alpha_work::pico_alpha_product_create(None, null(), 0, None, None);
+        alpha_work::pico_alpha_station_create(None, null(), 0, None, None);
+    }
     reporting! { called:
         call::pico_call_new(None);
         call::pico_call_set_timeout_ms(None, 0);

@@ -44,6 +44,8 @@ pub(crate) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
         .route("/sandbox/orders", get(orders))
         .route("/sandbox/completions", get(completions))
         .route("/sandbox/deliveries", get(deliveries))
+        .route("/sandbox/media", get(media))
+        .route("/sandbox/work-instructions", get(work_instructions))
         .route("/sandbox/operations", post(deploy_one))
         .route("/sandbox/operations/bulk", post(deploy_bulk))
         .route("/sandbox/sub-operations", post(link_one))
@@ -168,6 +170,14 @@ async fn completions(State(site): Shared) -> Response {
 
 async fn deliveries(State(site): Shared) -> Response {
     json_reply(StatusCode::OK, &site.floor.read(|state| state.deliveries.clone()))
+}
+
+async fn media(State(site): Shared) -> Response {
+    json_reply(StatusCode::OK, &site.floor.read(|state| state.uploads.media().to_vec()))
+}
+
+async fn work_instructions(State(site): Shared) -> Response {
+    json_reply(StatusCode::OK, &site.floor.read(|state| state.work_instructions.all().to_vec()))
 }
 
 async fn deploy_one(State(site): Shared, body: Bytes) -> Response {

@@ -29,6 +29,8 @@ pub(crate) struct FaultBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    chunk: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     times: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     for_seconds: Option<f64>,
@@ -57,6 +59,8 @@ enum KindName {
     CloseWs,
     RefuseUpgrade,
     NoAck,
+    CutUpload,
+    RefuseUpload,
 }
 
 impl FaultBody {
@@ -81,6 +85,8 @@ impl FaultBody {
             FaultKind::CloseWs { .. } => KindName::CloseWs,
             FaultKind::RefuseUpgrade { .. } => KindName::RefuseUpgrade,
             FaultKind::NoAck => KindName::NoAck,
+            FaultKind::CutUpload { .. } => KindName::CutUpload,
+            FaultKind::RefuseUpload { .. } => KindName::RefuseUpload,
         };
         let mut body = FaultBody {
             kind,
@@ -102,6 +108,8 @@ impl FaultBody {
                 (body.code, body.reason) = (Some(*code), Some(reason.clone()));
             }
             FaultKind::RefuseUpgrade { status } => body.status = Some(*status),
+            FaultKind::CutUpload { chunk, bytes } => (body.chunk, body.bytes) = (*chunk, Some(*bytes)),
+            FaultKind::RefuseUpload { chunk, status } => (body.chunk, body.status) = (*chunk, Some(*status)),
             _ => {}
         }
         body
@@ -119,11 +127,16 @@ impl FaultBody {
             (
                 "bytes",
                 self.bytes.is_some(),
-                matches!(self.kind, K::Split | K::HugeBody | K::HugeEvent | K::BufferSse),
+                matches!(self.kind, K::Split | K::HugeBody | K::HugeEvent | K::BufferSse | K::CutUpload),
             ),
             ("seconds", self.seconds.is_some(), self.kind == K::Delay),
-            ("status", self.status.is_some(), matches!(self.kind, K::Status | K::RefuseUpgrade)),
+            (
+                "status",
+                self.status.is_some(),
+                matches!(self.kind, K::Status | K::RefuseUpgrade | K::RefuseUpload),
+            ),
             ("retryAfterSeconds", self.retry_after_seconds.is_some(), self.kind == K::Status),
+            ("chunk", self.chunk.is_some(), matches!(self.kind, K::CutUpload | K::RefuseUpload)),
             ("head", self.head.is_some(), self.kind == K::BufferSse),
             ("newToo", self.new_too.is_some(), self.kind == K::HalfOpen),
             ("code", self.code.is_some(), self.kind == K::CloseWs),
@@ -165,6 +178,8 @@ impl FaultBody {
             },
             K::RefuseUpgrade => FaultKind::RefuseUpgrade { status: status()? },
             K::NoAck => FaultKind::NoAck,
+            K::CutUpload => FaultKind::CutUpload { chunk: self.chunk, bytes: bytes.unwrap_or(1) },
+            K::RefuseUpload => FaultKind::RefuseUpload { chunk: self.chunk, status: status()? },
         };
         let lasts = self.for_seconds.map(|lasts| seconds("forSeconds", lasts)).transpose()?;
         Ok(Fault { kind, times: self.times, lasts })

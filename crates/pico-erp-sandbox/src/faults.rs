@@ -31,7 +31,9 @@ pub struct Fault {
 
 /// What goes wrong. All are about requests to the GraphQL paths, except [`Split`](FaultKind::Split),
 /// [`Stall`](FaultKind::Stall) and [`HalfOpen`](FaultKind::HalfOpen): these are about all connections that do not
-/// serve the control API.
+/// serve the control API. Requests to `/uploads` meet [`Delay`](FaultKind::Delay), [`Status`](FaultKind::Status),
+/// [`Html`](FaultKind::Html), [`Hang`](FaultKind::Hang), [`CutBefore`](FaultKind::CutBefore) and
+/// [`CutAfter`](FaultKind::CutAfter) as well, and have two of their own.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum FaultKind {
@@ -109,6 +111,20 @@ pub enum FaultKind {
     },
     /// The `connection_init` of a WebSocket is never answered.
     NoAck,
+    /// The connection is reset while a file is uploaded, which is not kept.
+    CutUpload {
+        /// Only at the chunk with that index; `None` means any request that brings a file.
+        chunk: Option<u64>,
+        /// After how many bytes of the file, or of the chunk, or at its end.
+        bytes: u64,
+    },
+    /// A file or a chunk is read and then answered with that status, and not kept.
+    RefuseUpload {
+        /// Only the chunk with that index; `None` means any request that brings a file.
+        chunk: Option<u64>,
+        /// The HTTP status.
+        status: u16,
+    },
 }
 
 impl Fault {
@@ -160,6 +176,16 @@ impl Fault {
     /// Upgrades to WebSocket answered with a status.
     pub fn refuse_upgrade(status: u16) -> Self {
         Fault::new(FaultKind::RefuseUpgrade { status })
+    }
+
+    /// An upload whose connection is reset after that many bytes of a chunk, or of any file.
+    pub fn cut_upload(chunk: Option<u64>, bytes: u64) -> Self {
+        Fault::new(FaultKind::CutUpload { chunk, bytes })
+    }
+
+    /// A chunk, or any file, that is answered with a status.
+    pub fn refuse_upload(chunk: Option<u64>, status: u16) -> Self {
+        Fault::new(FaultKind::RefuseUpload { chunk, status })
     }
 
     /// Only that often: requests, events for the faults of events, sockets for those of WebSocket. Split, stall and

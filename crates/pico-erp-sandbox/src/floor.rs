@@ -22,7 +22,9 @@ use crate::orders::Orders;
 use crate::production::{Rules, Serials};
 use crate::seed::{OperationSpec, Seed, SubOperationSpec};
 use crate::time::{Clock, Time};
+use crate::uploads::Uploads;
 use crate::wire::Connection;
+use crate::work_instructions::WorkInstructions;
 
 /// Something that streams and webhooks report.
 #[derive(Clone)]
@@ -94,6 +96,8 @@ pub(crate) struct State {
     pub(crate) log: Vec<Event>,
     pub(crate) clock: Clock,
     pub(crate) serials: Serials,
+    pub(crate) uploads: Uploads,
+    pub(crate) work_instructions: WorkInstructions,
     /// What the finished children of a waterfall order consumed, until their parent is complete.
     pub(crate) collected: HashMap<u64, Vec<Attribute>>,
     pub(crate) auto_complete: Option<Duration>,

@@ -74,7 +74,7 @@ impl Site {
         headers.get(TOKEN_HEADER).and_then(|value| value.to_str().ok())
     }
 
-    fn refuse_token(&self) -> Response {
+    pub(crate) fn refuse_token(&self) -> Response {
         let status = match self.refused_token {
             RefusedToken::Status401 => StatusCode::UNAUTHORIZED,
             RefusedToken::Status403 => StatusCode::FORBIDDEN,
@@ -193,7 +193,7 @@ pub(crate) fn json_reply(status: StatusCode, body: &impl serde::Serialize) -> Re
     }
 }
 
-fn status_reply(status: u16, retry_after: Option<Duration>) -> Response {
+pub(crate) fn status_reply(status: u16, retry_after: Option<Duration>) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let reason = status.canonical_reason().unwrap_or("refused");
     let mut reply = (status, [(CONTENT_TYPE, "text/plain")], format!("{status}: {reason}\n")).into_response();
@@ -203,7 +203,7 @@ fn status_reply(status: u16, retry_after: Option<Duration>) -> Response {
     reply
 }
 
-fn html_reply() -> Response {
+pub(crate) fn html_reply() -> Response {
     let page = "<!doctype html>\n<html><head><title>Sign in</title></head>\n<body><h1>Sign in to the network</h1>\n\
                 <form method=\"post\"><input name=\"user\"><input name=\"password\" type=\"password\"></form>\n\
                 </body></html>\n";

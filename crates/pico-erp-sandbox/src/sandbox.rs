@@ -28,8 +28,10 @@ use crate::orders::Which;
 use crate::production::{CompletionSpec, Rules};
 use crate::schema::Schemas;
 use crate::seed::{OperationSpec, SubOperationSpec};
+use crate::uploads::Media;
 use crate::webhooks::{WebhookPosts, Webhooks};
 use crate::wire::{Connection, FaultyListener, Wire};
+use crate::work_instructions::WorkInstruction;
 
 /// How long [`Sandbox::shutdown`] waits for its tasks.
 const SHUTDOWN: Duration = Duration::from_secs(5);
@@ -122,6 +124,7 @@ impl Sandbox {
         let router = Router::new()
             .route("/graphql", any(graphql))
             .route("/graph/v2", any(graphql))
+            .merge(crate::upload_http::routes())
             .merge(control::routes(&site))
             .with_state(site)
             .into_make_service_with_connect_info::<Connection>();
@@ -241,6 +244,16 @@ impl Sandbox {
     /// Every completion, by time.
     pub fn completions(&self) -> Vec<CompletedOrder> {
         self.floor.read(|state| state.completions.all().map(|one| one.as_ref().clone()).collect())
+    }
+
+    /// The media that was uploaded, in the order of arriving, each with what is in it.
+    pub fn media(&self) -> Vec<Media> {
+        self.floor.read(|state| state.uploads.media().to_vec())
+    }
+
+    /// The processes, products and stations that were created, in the order of their first creation.
+    pub fn work_instructions(&self) -> Vec<WorkInstruction> {
+        self.floor.read(|state| state.work_instructions.all().to_vec())
     }
 
     /// How many saves and cancels there were, and how many orders these created and cancelled.

@@ -27,6 +27,8 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "alpha")]
+pub mod alpha;
 mod backoff;
 mod catalogue;
 mod client;

@@ -1,5 +1,4 @@
-//! The GraphQL schema: the documented roots over `floor` and `webhooks`. Work instructions and uploads are left
-//! out. The resolvers translate between GraphQL and the rest of the crate and decide nothing themselves.
+//! The GraphQL schema: the documented roots over `floor` and `webhooks`. Uploads are no GraphQL. The resolvers translate between GraphQL and the rest of the crate and decide nothing themselves.
 
 mod filters;
 mod inputs;
@@ -7,6 +6,7 @@ mod mutation;
 mod query;
 mod scalars;
 mod subscription;
+mod work_inputs;
 
 use std::marker::PhantomData;
 use std::sync::Arc;

@@ -1,18 +1,21 @@
-//! The four mutations. A refusal is a GraphQL error, never a message of success.
+//! The mutations. A refusal is a GraphQL error, never a message of success.
 
 use std::sync::Arc;
 
 use async_graphql::{Context, Object, Result, ServerError};
+use serde_json::Value as Json;
 
 use super::PicoSchema;
 use super::inputs::{
     OperationOrderCancelInput, OperationOrderResult, OperationOrderSaveInput, SubscribeRequestInput,
     SubscriptionHandle, UnsubscribeResult,
 };
+use super::work_inputs::{ProcessCreateInput, ProductCreateInput, StationCreateInput};
 use crate::error::Error;
 use crate::floor::Floor;
 use crate::orders::{CancelSpec, SaveSpec, Saved};
 use crate::webhooks::{Registration, Webhooks};
+use crate::work_instructions::Kind;
 
 /// What a cancel answers that matches nothing cancellable. Pico's documentation does not say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,6 +117,30 @@ impl Mutation {
             subscription_id: Some(subscription_id),
             message: Some(message.to_owned()),
         }))
+    }
+
+    /// Create or overwrite a process (alpha).
+    async fn process_create(&self, ctx: &Context<'_>, input: ProcessCreateInput) -> Result<Option<Json>> {
+        create(ctx, Kind::Process, input.0)
+    }
+
+    /// Create or overwrite a product (alpha).
+    async fn product_create(&self, ctx: &Context<'_>, input: ProductCreateInput) -> Result<Option<Json>> {
+        create(ctx, Kind::Product, input.0)
+    }
+
+    /// Create or overwrite a station (alpha).
+    async fn station_create(&self, ctx: &Context<'_>, input: StationCreateInput) -> Result<Option<Json>> {
+        create(ctx, Kind::Station, input.0)
+    }
+}
+
+/// Creates or overwrites one, and gives its id; what Pico gives is not documented.
+fn create(ctx: &Context<'_>, kind: Kind, input: Json) -> Result<Option<Json>> {
+    let floor = ctx.data::<Arc<Floor>>()?;
+    match floor.change(|state| state.work_instructions.create(kind, input)) {
+        Ok(id) => Ok(Some(id.into())),
+        Err(error) => Ok(refused(ctx, error)),
     }
 }
 

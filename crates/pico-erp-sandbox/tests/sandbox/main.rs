@@ -16,5 +16,6 @@ mod proxies;
 mod schema;
 mod sse;
 mod token;
+mod uploads;
 mod webhooks;
 mod ws;

@@ -9,6 +9,8 @@ mod proxy;
 pub(crate) mod tls;
 mod token;
 mod transport;
+#[cfg(feature = "alpha")]
+mod uploads;
 mod web_socket;
 
 pub use config::{
@@ -26,6 +28,8 @@ use crate::graphql::{Reply, Request};
 use crate::ws::connection::Hub;
 pub(crate) use answer::reply_of;
 pub(crate) use transport::{ReplyStream, StreamResponse, Transport};
+#[cfg(feature = "alpha")]
+pub(crate) use uploads::UploadBody;
 pub(crate) use web_socket::{Socket, socket_error};
 
 /// A Pico, as this program sees it: endpoint, token and settings.

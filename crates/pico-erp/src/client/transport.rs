@@ -25,7 +25,7 @@ const POOL_IDLE: Duration = Duration::from_secs(50);
 /// TCP keep-alive finds a peer that vanished without a word.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
-const JSON_TYPE: HeaderValue = HeaderValue::from_static("application/json");
+pub(super) const JSON_TYPE: HeaderValue = HeaderValue::from_static("application/json");
 /// GraphQL-over-HTTP draft, section 6.1: ask for the GraphQL media type first, and accept plain JSON.
 const REPLY_TYPES: HeaderValue =
     HeaderValue::from_static("application/graphql-response+json, application/json;q=0.9");
@@ -33,7 +33,7 @@ const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 
 pub(crate) struct Transport {
-    http: reqwest::Client,
+    pub(super) http: reqwest::Client,
     /// The connector of WebSocket.
     pub(super) connector: Connector,
     /// The caller's headers and the user agent, which reqwest adds to calls by itself.
@@ -44,7 +44,7 @@ pub(crate) struct Transport {
     pub(super) proxy: ProxyResolver,
     pub(super) connect_timeout: Duration,
     request_timeout: Duration,
-    retry: RetryPolicy,
+    pub(super) retry: RetryPolicy,
     stream: StreamPolicy,
     limits: SizeLimits,
 }
@@ -291,7 +291,7 @@ impl Transport {
     }
 
     /// Reads a whole body, but no more than the limit, counted after decompression.
-    async fn read(&self, mut response: reqwest::Response) -> Result<Bytes, Error> {
+    pub(super) async fn read(&self, mut response: reqwest::Response) -> Result<Bytes, Error> {
         let limit = self.limits.reply;
         let status = response.status().as_u16();
         let too_large = || {

@@ -1,5 +1,7 @@
 //! The core over real sockets: against a server that says exactly what a test tells it to, and against the sandbox.
 
+#[cfg(feature = "alpha")]
+mod alpha;
 mod calls;
 mod catalogue;
 #[cfg(unix)]
