@@ -13,6 +13,7 @@ mod exit;
 mod follow;
 mod import;
 mod inbox;
+mod metrics;
 mod outbox;
 mod output;
 mod progress;
@@ -77,6 +78,7 @@ async fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Webhooks(command) => calls::webhooks(connection, command).await,
         Command::Inbox(command) => inbox::run(command, connection.json).await,
         Command::Store(command) => inbox::store(command, connection.json),
+        Command::Metrics(command) => metrics::run(command, connection.json).await,
         Command::Query(query) => calls::query(connection, query).await,
         Command::Stream(stream) => stream::run(connection, stream).await,
     }

@@ -8,6 +8,7 @@ mod dns;
 mod proxy;
 pub(crate) mod tls;
 mod token;
+mod trace_context;
 mod transport;
 mod web_socket;
 
@@ -17,6 +18,7 @@ pub use config::{
 };
 pub use proxy::Proxy;
 pub use token::Token;
+pub use trace_context::TraceContext;
 
 use std::sync::Arc;
 
