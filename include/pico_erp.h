@@ -327,6 +327,16 @@ typedef void (PICO_CALL *pico_log_fn)(void *user_data, int32_t level, const char
 #define PICO_LOG_TRACE 5
 
 /**
+ * Lines as text: the message, and name=value for each field. The default.
+ */
+#define PICO_LOG_FORMAT_TEXT 0
+
+/**
+ * Lines as JSON objects.
+ */
+#define PICO_LOG_FORMAT_JSON 1
+
+/**
  * The API of Pico's "ERP Example Calls", at /graphql. The default.
  */
 #define PICO_GENERATION_G2 2
@@ -335,6 +345,16 @@ typedef void (PICO_CALL *pico_log_fn)(void *user_data, int32_t level, const char
  * The newer API, at /graph/v2.
  */
 #define PICO_GENERATION_G3 3
+
+/**
+ * No traceparent. The default.
+ */
+#define PICO_TRACE_OFF 0
+
+/**
+ * A trace begins with each call, each connection of a stream and each batch of orders.
+ */
+#define PICO_TRACE_GENERATE 1
 
 /**
  * Server-Sent Events, and what else works where those do not get through: WebSocket, then polling. The
@@ -488,6 +508,11 @@ typedef struct pico_feed_options_t pico_feed_options_t;
  * The completions of a Pico, each until it is acknowledged. Thread-safe.
  */
 typedef struct pico_feed_t pico_feed_t;
+
+/**
+ * An HTTP server for the metrics of a store. Thread-safe.
+ */
+typedef struct pico_metrics_server_t pico_metrics_server_t;
 
 /**
  * A list of operations.
@@ -1899,6 +1924,12 @@ PICO_API const char *PICO_CALL pico_error_data_json(const pico_error_t *error);
 PICO_API const char *PICO_CALL pico_error_body_start(const pico_error_t *error);
 
 /**
+ * The id of the trace that the failed request was sent under, 32 hexadecimal digits, where
+ * pico_options_set_trace_context() asked for one; otherwise NULL.
+ */
+PICO_API const char *PICO_CALL pico_error_trace_id(const pico_error_t *error);
+
+/**
  * 1 when the cause may pass, so that the same call may succeed later, else 0. That says nothing of whether
  * the server has carried it out already: repeat a mutation only where repeating does no harm.
  */
@@ -2364,6 +2395,15 @@ PICO_API const char *PICO_CALL pico_webhooks_json(const pico_webhooks_t *list, s
 PICO_API void PICO_CALL pico_webhooks_free(pico_webhooks_t *list);
 
 /**
+ * Gives the lines of the log, from the next one told on, as text, the default, or as JSON objects on one line each:
+ * {"timestamp","level","target","message", ...}, where what the line is about has a field each, such as "error",
+ * "transport", "attempt", "trace_id". Never waits; any thread.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_log_set_format(int32_t format,
+                                            pico_error_t **error);
+
+/**
  * Hands the library's log to a function, from this level (PICO_LOG_*) up, in place of the one before; NULL
  * removes it. The function is called on a thread of the library, one line at a time, and must be quick: at
  * most 1,024 lines wait, those beyond are counted and the count is logged. On PICO_OK the library owns
@@ -2374,6 +2414,64 @@ PICO_API
 pico_status_t PICO_CALL pico_log_set(int32_t level,
                                      const pico_log_callback_t *callback,
                                      pico_error_t **error);
+
+/**
+ * Gives the metrics of the store, and of what runs on it in this process, as JSON in *json, to be freed with
+ * pico_text_free(): {"at","version","store","plants"}, where each plant has {"plant","kept","feed","webhooks","sender",
+ * "requests"}; what did not run in this process is null. docs/observability.md tells what each number means. A store
+ * that does not answer is no failure: "store" has "up" false then, and the error. `call` may be NULL. Waits for
+ * the disk.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_store_metrics_json(const pico_store_t *store,
+                                                const pico_call_t *call,
+                                                pico_text_t **json,
+                                                pico_error_t **error);
+
+/**
+ * The same in Prometheus' text format, version 0.0.4, for a program that has an HTTP server of its own. Serve it as
+ * "text/plain; version=0.0.4; charset=utf-8". Waits for the disk.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_store_metrics_prometheus(const pico_store_t *store,
+                                                      const pico_call_t *call,
+                                                      pico_text_t **page,
+                                                      pico_error_t **error);
+
+/**
+ * Serves the metrics of the store over HTTP at `address`, such as "127.0.0.1:9464"; port 0 takes a free one. GET
+ * /metrics answers in Prometheus' text format, GET /healthz with 200 while the store answers and 503 while not. It asks
+ * for no secret: listen where only those come who may know how much a plant produces. PICO_E_INVALID_ARGUMENT for an
+ * address that cannot be listened on. Waits until it listens.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_metrics_server_start(const pico_store_t *store,
+                                                  const char *address,
+                                                  pico_metrics_server_t **server,
+                                                  pico_error_t **error);
+
+/**
+ * The address that it listens on, such as "127.0.0.1:9464". Lives as long as the server. NULL for NULL.
+ */
+PICO_API const char *PICO_CALL pico_metrics_server_address(const pico_metrics_server_t *server);
+
+/**
+ * The port that it listens on, also where 0 was asked for. 0 for NULL.
+ */
+PICO_API int32_t PICO_CALL pico_metrics_server_port(const pico_metrics_server_t *server);
+
+/**
+ * Ends it, with what it is answering; the port is free when this returns. It must still be freed. Waits: it must not
+ * be called from a callback.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_metrics_server_close(const pico_metrics_server_t *server,
+                                                  pico_error_t **error);
+
+/**
+ * Frees the server, ending it. Never waits; any thread.
+ */
+PICO_API void PICO_CALL pico_metrics_server_free(pico_metrics_server_t *server);
 
 /**
  * Makes settings with nothing but defaults in *options. Only the endpoint has none; set it.
@@ -2547,6 +2645,15 @@ PICO_API
 pico_status_t PICO_CALL pico_options_set_user_agent(pico_options_t *options,
                                                     const char *user_agent,
                                                     pico_error_t **error);
+
+/**
+ * Whether requests carry a traceparent of W3C Trace Context, by which the logs of proxies and of Pico can be put beside this
+ * library's: PICO_TRACE_OFF, the default, or PICO_TRACE_GENERATE. pico_error_trace_id() and the log name the trace.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_options_set_trace_context(pico_options_t *options,
+                                                       int32_t mode,
+                                                       pico_error_t **error);
 
 /**
  * How streams travel: PICO_TRANSPORT_*. PICO_TRANSPORT_POLL is only for Pico's own streams, not for
@@ -2835,6 +2942,12 @@ PICO_API int32_t PICO_CALL pico_receiver_port(const pico_receiver_t *receiver);
 PICO_API const char *PICO_CALL pico_receiver_path(const pico_receiver_t *receiver);
 
 /**
+ * The address that the metrics are served at, where that was asked for; otherwise NULL. Lives as long as the receiver.
+ */
+PICO_API
+const char *PICO_CALL pico_receiver_metrics_address(const pico_receiver_t *receiver);
+
+/**
  * Tells what it has answered since it was started. `counts` has its struct_size set. PICO_E_CLOSED after
  * pico_receiver_close(). Any thread, callbacks included.
  */
@@ -2932,6 +3045,15 @@ PICO_API
 pico_status_t PICO_CALL pico_receiver_options_set_health_path(pico_receiver_options_t *options,
                                                               const char *path,
                                                               pico_error_t **error);
+
+/**
+ * Serves the metrics of the feed's store as pico_metrics_server_start() does, at this address, such as "127.0.0.1:9464", for
+ * as long as the receiver runs; never at the address that posts come to. NULL for none, the default.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_receiver_options_set_metrics_bind(pico_receiver_options_t *options,
+                                                               const char *address,
+                                                               pico_error_t **error);
 
 /**
  * The largest body in bytes, and how many connections are served at a time. Default 8 MiB and 256.

@@ -11,7 +11,7 @@ Importing it starts no thread and opens no connection.
 """
 
 from ._client import Client
-from ._durable import Delivery, FeedNotices, Inbox, Store, WebhookKeeper, WebhookReceiver
+from ._durable import Delivery, FeedNotices, Inbox, MetricsServer, Store, WebhookKeeper, WebhookReceiver
 from ._errors import (
     AuthenticationError,
     CancelledError,
@@ -40,6 +40,18 @@ from ._errors import (
     TooLargeError,
 )
 from ._feed import Feed
+from ._logging import LogForwarder, forward_logs
+from ._metrics import (
+    FeedMetrics,
+    Histogram,
+    KeptMetrics,
+    Metrics,
+    PlantMetrics,
+    RequestMetrics,
+    SenderMetrics,
+    StoreMetrics,
+    StreamMetrics,
+)
 from ._native import Reply, WebhookUnsubscribed, __version__
 from ._objects import (
     Attribute,
@@ -104,11 +116,13 @@ __all__ = [
     "EnsuredWebhook",
     "Error",
     "Feed",
+    "FeedMetrics",
     "FeedNotice",
     "FeedNotices",
     "FeedStatus",
     "ForkedError",
     "GraphQLError",
+    "Histogram",
     "HttpStatusError",
     "ImportCounts",
     "ImportProgress",
@@ -120,6 +134,10 @@ __all__ = [
     "InternalError",
     "InvalidArgumentError",
     "Json",
+    "KeptMetrics",
+    "LogForwarder",
+    "Metrics",
+    "MetricsServer",
     "NetworkError",
     "NotJsonError",
     "NoteEvent",
@@ -135,19 +153,24 @@ __all__ = [
     "OutboxSender",
     "OutboxStatus",
     "PanicError",
+    "PlantMetrics",
     "ProxyError",
     "Queued",
     "RateLimitedError",
     "ReceiverCounts",
     "RefusedLine",
     "Reply",
+    "RequestMetrics",
     "Sandbox",
+    "SenderMetrics",
     "State",
     "Store",
     "StoreDamagedError",
     "StoreError",
     "StoreFullError",
     "StoreInUseError",
+    "StoreMetrics",
+    "StreamMetrics",
     "StreamState",
     "SubOperation",
     "Subscription",
@@ -161,4 +184,5 @@ __all__ = [
     "WebhookReceiver",
     "WebhookUnsubscribed",
     "__version__",
+    "forward_logs",
 ]

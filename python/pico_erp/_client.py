@@ -45,6 +45,10 @@ class Client(BaseClient):
     goes with a URL. ``extra_ca``, ``client_cert`` and ``client_key`` are PEM text, PEM bytes, or a path.
     ``max_reply_bytes`` and ``max_event_bytes`` limit what a server may send.
 
+    ``trace_context`` "generate" sends a ``traceparent`` (W3C Trace Context) with every request, by which the logs of proxies
+    and of Pico can be put beside ``Error.trace_id``. Or a callable that returns the ``traceparent`` of the current span, or
+    None for a new trace; it is asked once for each call, on the thread that makes it.
+
     Raises InvalidArgumentError naming the setting that is wrong. Nothing is sent and no thread is started until
     the first call. All calls raise exceptions derived from ``pico_erp.Error``, and ForkedError in a process that
     was forked after the first call.

@@ -10,6 +10,7 @@ from typing import Dict, Iterator, Literal, Optional, Sequence, Tuple, Type, Uni
 from typing_extensions import Self
 
 from ._arguments import Pem, Span, StorePath
+from ._metrics import Metrics
 from ._objects import OrderComplete
 from ._orders import Outbox
 from ._records import FeedNotice, FeedStatus, InboxCounts, InboxEntry, ReceiverCounts, Watermark
@@ -20,6 +21,7 @@ __all__ = [
     "FeedNotices",
     "Inbox",
     "InboxEntries",
+    "MetricsServer",
     "Store",
     "WebhookKeeper",
     "WebhookReceiver",
@@ -82,10 +84,50 @@ class Store:
         Raises ClosedError after close().
         """
 
+    def metrics(self) -> Metrics:
+        """The numbers of this store, and of what runs on it in this process. A store that does not answer is told of by
+        ``Metrics.store.error``, and is no exception.
+
+        Raises ClosedError after close().
+        """
+
+    def serve_metrics(self, bind: str = "127.0.0.1:9464") -> MetricsServer:
+        """Serves the metrics over HTTP for Prometheus at ``bind``, such as "127.0.0.1:9464", until the server is closed; port
+        0 takes a free one. It asks for no secret: listen where only those come who may know how much a plant produces.
+
+        Raises InvalidArgumentError when the address cannot be listened on, ClosedError after close().
+        """
+
     def close(self) -> None:
         """Waits until all that was asked of the store is on disk, and closes the file. What still runs on it ends. May be
         called again.
         """
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: Optional[Type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None: ...
+
+@final
+class MetricsServer:
+    """Serves the metrics of a store over HTTP until it is closed. Made by Store.serve_metrics.
+
+    GET /metrics answers in Prometheus' text format, GET /healthz with 200 while the store answers and with 503 while not.
+    """
+
+    @property
+    def address(self) -> str:
+        """The address it listens on and the port, such as "127.0.0.1:9464"."""
+
+    @property
+    def port(self) -> int:
+        """The port; tells which where 0 was asked for."""
+
+    def close(self) -> None:
+        """Ends it; the port is free then. May be called again."""
 
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -264,6 +306,7 @@ class BaseFeed:
         body_timeout: float = 30.0,
         idle_timeout: float = 60.0,
         health_path: Optional[str] = "/health",
+        metrics_bind: Optional[str] = None,
     ) -> WebhookReceiver:
         """Starts an HTTP server whose posts go into this feed's inbox."""
 
@@ -316,6 +359,10 @@ class WebhookReceiver:
     @property
     def port(self) -> int:
         """The port; tells which where 0 was asked for."""
+
+    @property
+    def metrics_address(self) -> Optional[str]:
+        """The address that the metrics are served at, where ``metrics_bind`` was given."""
 
     @property
     def url_path(self) -> str:

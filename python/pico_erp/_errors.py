@@ -34,6 +34,8 @@ class Error(Exception):
     """Seconds that the server asked to wait."""
     body_start: Optional[str]
     """The first bytes (512 at most) of a body that was not what it should be."""
+    trace_id: Optional[str]
+    """The id of the trace that the failed request was sent under, where the client's ``trace_context`` is on."""
 
     _code = 900
     _kind = "internal"
@@ -50,6 +52,7 @@ class Error(Exception):
         retryable: bool = False,
         retry_after: Optional[float] = None,
         body_start: Optional[str] = None,
+        trace_id: Optional[str] = None,
     ) -> None:
         super().__init__(message)
         self.code = self._code if code is None else code
@@ -61,6 +64,7 @@ class Error(Exception):
         self.retryable = retryable
         self.retry_after = retry_after
         self.body_start = body_start
+        self.trace_id = trace_id
 
     def __reduce__(self) -> Tuple[Any, ...]:
         # BaseException would call the class with positional arguments only.
@@ -261,6 +265,7 @@ def from_native(
     retryable: bool,
     retry_after: Optional[float],
     body_start: Optional[str],
+    trace_id: Optional[str] = None,
 ) -> Error:
     """Makes the exception of the core's error. JSON comes as text."""
     return _CLASSES.get(code, InternalError)(
@@ -273,4 +278,5 @@ def from_native(
         retryable=retryable,
         retry_after=retry_after,
         body_start=body_start,
+        trace_id=trace_id,
     )

@@ -126,6 +126,7 @@ class Feed:
         body_timeout: float = 30.0,
         idle_timeout: float = 60.0,
         health_path: Optional[str] = "/health",
+        metrics_bind: Optional[str] = None,
     ) -> WebhookReceiver:
         """Starts an HTTP server whose posts go into this feed's inbox. A post is answered with 200 once its completion is on
         disk.
@@ -137,7 +138,8 @@ class Feed:
 
         ``max_body`` is in bytes. ``any_content_type`` takes bodies whatever their type says. Times are in seconds, for a
         request's head, for its body, and for a connection without a request. ``health_path`` answers a GET with 200, or
-        with 503 while nothing can be stored; None answers none.
+        with 503 while nothing can be stored; None answers none. ``metrics_bind`` is an address of its own, such as
+        ``"127.0.0.1:9464"``, where the metrics are served as by ``Store.serve_metrics``.
 
         Raises InvalidArgumentError naming the setting; an address that cannot be listened on is ``bind``.
         """
@@ -154,6 +156,7 @@ class Feed:
             body_timeout=body_timeout,
             idle_timeout=idle_timeout,
             health_path=health_path,
+            metrics_bind=metrics_bind,
         )
 
     def keep_webhook(

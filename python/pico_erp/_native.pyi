@@ -32,6 +32,7 @@ from ._durable import (
     FeedNotices,
     Inbox,
     InboxEntries,
+    MetricsServer,
     Store,
     WebhookKeeper,
     WebhookReceiver,
@@ -73,6 +74,8 @@ __all__ = [
     "Inbox",
     "InboxEntries",
     "Json",
+    "LogLines",
+    "MetricsServer",
     "NoteEvent",
     "Operation",
     "OperationSummary",
@@ -126,6 +129,21 @@ def end_waits() -> None:
     Registered with ``atexit`` by the package; of no use to others.
     """
 
+@final
+class LogLines:
+    """The log of this process, from the moment it is made, in place of one that was made before, which ends by that. Not for
+    direct use: see pico_erp.forward_logs.
+    """
+
+    def __new__(cls, level: int) -> Self: ...
+    def next_batch(self) -> Optional[List[Tuple[float, int, str, str, str]]]:
+        """Waits for lines; None when it was closed or replaced, after the last one. Each is (seconds since 1970, level, target,
+        text, JSON).
+        """
+
+    def close(self) -> None:
+        """Ends it. May be called again."""
+
 @disjoint_base
 class BaseClient:
     """The calls of a client. Not for direct use: see pico_erp.Client."""
@@ -161,6 +179,7 @@ class BaseClient:
         max_event_bytes: int = 8388608,
         stream_buffer: int = 256,
         overflow: Literal["wait", "drop"] = "wait",
+        trace_context: Union[Literal["off", "generate"], Callable[[], Optional[str]]] = "off",
     ) -> Self: ...
     @property
     def endpoint(self) -> str:

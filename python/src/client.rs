@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use pico_erp::runtime::{self, Cancel};
 use pico_erp::{
-    Client, Error, OrderCancel, OrderSave, Request, Subscription, WebhookFingerprint, WebhookSubscribe,
+    Client, Error, OrderCancel, OrderSave, Request, Subscription, TraceContext, WebhookFingerprint,
+    WebhookSubscribe,
 };
 use pyo3::prelude::*;
 
@@ -24,6 +25,7 @@ use crate::settings::{Pem, Settings, Texts, limit};
 use crate::slot::Slot;
 use crate::stream::{Make, Open, Stream};
 use crate::time::Span;
+use crate::trace::{ToldTrace, Traceparent};
 use crate::wait::wait;
 use crate::webhook;
 
@@ -33,6 +35,8 @@ pub(crate) struct BaseClient {
     pub(crate) client: Slot<Client>,
     endpoint: String,
     pub(crate) closing: Cancel,
+    /// What names the caller's span for each call.
+    traceparent: Option<Traceparent>,
     /// The streams that may still be open; closing the client closes them.
     streams: Mutex<Vec<Weak<Open>>>,
     /// The same for feeds, senders and catalogues.
@@ -82,7 +86,9 @@ impl BaseClient {
     {
         let prepared = self.client.get().and_then(|client| Ok((client, limit("timeout", timeout)?)));
         let (client, limit) = prepared.map_err(|error| raise(py, &error))?;
-        wait(py, limit, Some(&self.closing), future(client))
+        // Asked here, on the caller's thread, where the caller's span is the current one.
+        let traceparent = self.traceparent.as_ref().and_then(|provider| provider.ask(py));
+        wait(py, limit, Some(&self.closing), TraceContext::scope(traceparent, future(client)))
     }
 
     fn open<T: pico_erp::Model>(
@@ -129,13 +135,14 @@ impl BaseClient {
         idle_timeout=300.0, ping_interval=20.0, first_byte_timeout=15.0, poll_interval=30.0, poll_period=600.0,
         reconnect_backoff=1.0, reconnect_backoff_max=60.0, proxy=None, no_proxy=None, extra_ca=None,
         client_cert=None, client_key=None, headers=None, user_agent=None, max_reply_bytes=64 << 20,
-        max_event_bytes=8 << 20, stream_buffer=256, overflow="wait".to_owned()
+        max_event_bytes=8 << 20, stream_buffer=256, overflow="wait".to_owned(),
+        trace_context=ToldTrace::Mode("off".to_owned())
     ), text_signature = "(endpoint=None, token=None, *, token_provider=None, generation='G2', connect_timeout=10.0, \
         request_timeout=30.0, max_attempts=4, backoff=0.2, backoff_max=10.0, transport='auto', \
         idle_timeout=300.0, ping_interval=20.0, first_byte_timeout=15.0, poll_interval=30.0, poll_period=600.0, \
         reconnect_backoff=1.0, reconnect_backoff_max=60.0, proxy=None, no_proxy=None, extra_ca=None, \
         client_cert=None, client_key=None, headers=None, user_agent=None, max_reply_bytes=67108864, \
-        max_event_bytes=8388608, stream_buffer=256, overflow='wait')")]
+        max_event_bytes=8388608, stream_buffer=256, overflow='wait', trace_context='off')")]
     #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments are its builder")]
     fn new(
         py: Python<'_>,
@@ -167,12 +174,14 @@ impl BaseClient {
         max_event_bytes: i64,
         stream_buffer: i64,
         overflow: String,
+        trace_context: ToldTrace,
     ) -> PyResult<Self> {
         if let Some(provider) = &token_provider
             && !provider.bind(py).is_callable()
         {
             return Err(invalid(py, "token_provider", "is not callable"));
         }
+        let (trace_context, traceparent) = trace_context.read(py).map_err(|error| raise(py, &error))?;
         let settings = Settings {
             endpoint,
             token,
@@ -202,6 +211,7 @@ impl BaseClient {
             max_event_bytes,
             stream_buffer,
             overflow,
+            trace_context,
         };
         // Reading certificates and the trust store takes a while; other threads need not wait for it.
         let client = py.detach(|| settings.client()).map_err(|error| raise(py, &error))?;
@@ -209,6 +219,7 @@ impl BaseClient {
             endpoint: client.endpoint().to_owned(),
             client: Slot::new("client", client),
             closing: Cancel::new(),
+            traceparent,
             streams: Mutex::default(),
             running: Mutex::default(),
         })

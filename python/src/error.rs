@@ -22,6 +22,7 @@ pub(crate) fn exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'
         error.is_retryable(),
         error.retry_after().map(|wait| wait.as_secs_f64()),
         error.body_start(),
+        error.trace_id(),
     ))
 }
 

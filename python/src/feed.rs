@@ -186,11 +186,12 @@ impl BaseFeed {
         signature = (
             bind="127.0.0.1:0".to_owned(), path="/pico".to_owned(), *, secret_headers=None, tls_cert=None,
             tls_key=None, max_body=8 << 20, any_content_type=false, max_connections=256, header_timeout=10.0,
-            body_timeout=30.0, idle_timeout=60.0, health_path=Some("/health".to_owned())
+            body_timeout=30.0, idle_timeout=60.0, health_path=Some("/health".to_owned()),
+            metrics_bind=None
         ),
         text_signature = "($self, bind='127.0.0.1:0', path='/pico', *, secret_headers=None, tls_cert=None, \
             tls_key=None, max_body=8388608, any_content_type=False, max_connections=256, header_timeout=10.0, \
-            body_timeout=30.0, idle_timeout=60.0, health_path='/health')"
+            body_timeout=30.0, idle_timeout=60.0, health_path='/health', metrics_bind=None)"
     )]
     #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments are its builder")]
     fn receiver(
@@ -208,6 +209,7 @@ impl BaseFeed {
         body_timeout: f64,
         idle_timeout: f64,
         health_path: Option<String>,
+        metrics_bind: Option<String>,
     ) -> PyResult<WebhookReceiver> {
         let told = ToldReceiver {
             bind,
@@ -222,6 +224,7 @@ impl BaseFeed {
             body_timeout,
             idle_timeout,
             health_path,
+            metrics_bind,
         };
         WebhookReceiver::start(py, &*self.running(py)?, told)
     }

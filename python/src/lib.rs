@@ -16,6 +16,8 @@ mod filter;
 mod import;
 mod inbox;
 mod json;
+mod log;
+mod metrics;
 mod model;
 mod nested;
 mod order;
@@ -30,6 +32,7 @@ mod slot;
 mod store;
 mod stream;
 mod time;
+mod trace;
 mod wait;
 mod webhook;
 
@@ -53,6 +56,10 @@ mod _native {
     use super::inbox::{Inbox, InboxEntries};
     #[pymodule_export]
     use super::json::Reply;
+    #[pymodule_export]
+    use super::log::LogLines;
+    #[pymodule_export]
+    use super::metrics::MetricsServer;
     #[pymodule_export]
     use super::model::{JsonValue, NoteEvent, Operation, OrderComplete, SubOperation, Webhook};
     #[pymodule_export]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pico_erp::{
     ApiGeneration, Backoff, Client, ClientBuilder, ENDPOINT_VARIABLE, Error, Overflow, Proxy, RetryPolicy,
-    SizeLimits, StreamPolicy, StreamTransport, TOKEN_VARIABLE, Token,
+    SizeLimits, StreamPolicy, StreamTransport, TOKEN_VARIABLE, Token, TraceContext,
 };
 use pyo3::prelude::*;
 
@@ -80,6 +80,7 @@ pub(crate) struct Settings {
     pub(crate) max_event_bytes: i64,
     pub(crate) stream_buffer: i64,
     pub(crate) overflow: String,
+    pub(crate) trace_context: TraceContext,
 }
 
 impl Settings {
@@ -112,7 +113,8 @@ impl Settings {
                 reply: count("max_reply_bytes", self.max_reply_bytes)?,
                 event: count("max_event_bytes", self.max_event_bytes)?,
             })
-            .proxy(self.proxy()?);
+            .proxy(self.proxy()?)
+            .trace_context(self.trace_context.clone());
         if let Some(user_agent) = self.user_agent.take() {
             builder = builder.user_agent(user_agent);
         }

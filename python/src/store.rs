@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 
 use crate::error::raise;
 use crate::inbox::Inbox;
+use crate::metrics::MetricsServer;
 use crate::outbox::Outbox;
 use crate::settings::count;
 use crate::slot::Slot;
@@ -104,6 +105,26 @@ impl Store {
     fn outbox(&self, py: Python<'_>) -> PyResult<Outbox> {
         let store = self.store.get().map_err(|error| raise(py, &error))?;
         Ok(Outbox::new(store.outbox()))
+    }
+
+    /// The numbers of this store, and of what runs on it in this process. A store that does not answer is told of by
+    /// `Metrics.store.error`, and is no exception.
+    ///
+    /// Raises ClosedError after close().
+    fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let store = self.store.get().map_err(|error| raise(py, &error))?;
+        let metrics = wait(py, None, None, async { Ok::<_, Error>(store.metrics().await) })?;
+        crate::metrics::record(py, &metrics)
+    }
+
+    /// Serves the metrics over HTTP for Prometheus at `bind`, such as "127.0.0.1:9464", until the server is closed; port 0
+    /// takes a free one. It asks for no secret: listen where only those come who may know how much a plant produces.
+    ///
+    /// Raises InvalidArgumentError when the address cannot be listened on, ClosedError after close().
+    #[pyo3(signature = (bind="127.0.0.1:9464".to_owned()), text_signature = "($self, bind='127.0.0.1:9464')")]
+    fn serve_metrics(&self, py: Python<'_>, bind: String) -> PyResult<MetricsServer> {
+        let store = self.store.get().map_err(|error| raise(py, &error))?;
+        MetricsServer::start(py, &store, bind)
     }
 
     /// Waits until all that was asked of the store is on disk, and closes the file. What still runs on it ends. May be

@@ -48,6 +48,7 @@ pub(crate) struct ToldReceiver {
     pub(crate) body_timeout: f64,
     pub(crate) idle_timeout: f64,
     pub(crate) health_path: Option<String>,
+    pub(crate) metrics_bind: Option<String>,
 }
 
 impl ToldReceiver {
@@ -73,6 +74,9 @@ impl ToldReceiver {
             Some(path) => builder.health_path(path),
             None => builder.without_health_path(),
         };
+        if let Some(address) = self.metrics_bind {
+            builder = builder.metrics_bind(address);
+        }
         match (self.tls_cert, self.tls_key) {
             (None, None) => Ok(builder),
             (Some(cert), Some(key)) => Ok(builder.tls_pem(cert.read("tls_cert")?, key.read("tls_key")?)),
@@ -91,6 +95,7 @@ impl ToldReceiver {
 pub(crate) struct WebhookReceiver {
     receiver: Slot<Arc<pico_erp::WebhookReceiver>>,
     address: SocketAddr,
+    metrics_address: Option<SocketAddr>,
     path: String,
 }
 
@@ -101,6 +106,7 @@ impl WebhookReceiver {
         let receiver = wait(py, None, None, builder.start())?;
         Ok(Self {
             address: receiver.local_addr(),
+            metrics_address: receiver.metrics_addr(),
             path: receiver.url_path().to_owned(),
             receiver: Slot::new("webhook receiver", Arc::new(receiver)),
         })
@@ -119,6 +125,12 @@ impl WebhookReceiver {
     #[getter]
     fn port(&self) -> u16 {
         self.address.port()
+    }
+
+    /// The address that the metrics are served at, where `metrics_bind` was given.
+    #[getter]
+    fn metrics_address(&self) -> Option<String> {
+        self.metrics_address.map(|address| address.to_string())
     }
 
     /// The path that it takes posts on.

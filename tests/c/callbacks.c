@@ -101,6 +101,10 @@ static void call_all_that_waits_for_a_store(void) {
     CHECK_STATUS(PICO_E_REENTRANT, pico_store_open("never", NULL, NULL, &error));
     CHECK_STATUS(PICO_E_REENTRANT, pico_store_set_aside("never", NULL, &error));
     CHECK_STATUS(PICO_E_REENTRANT, pico_store_close(NULL, 0, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_store_metrics_json(NULL, NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_store_metrics_prometheus(NULL, NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_metrics_server_start(NULL, "never", NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_metrics_server_close(NULL, &error));
     CHECK_STATUS(PICO_E_REENTRANT, pico_inbox_counts(NULL, NULL, &error));
     CHECK_STATUS(PICO_E_REENTRANT, pico_inbox_list_json(NULL, PICO_INBOX_ANY, 0, 1, NULL, &error));
     CHECK_STATUS(PICO_E_REENTRANT, pico_inbox_replay(NULL, 1, &error));

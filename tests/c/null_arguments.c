@@ -51,6 +51,7 @@ static void options_refuse_null(void) {
     REFUSED(pico_options_set_client_certificate_pem(NULL, "x", 1, "x", 1, E));
     REFUSED(pico_options_add_header(NULL, "x", "x", E));
     REFUSED(pico_options_set_user_agent(NULL, "x", E));
+    REFUSED(pico_options_set_trace_context(NULL, PICO_TRACE_GENERATE, E));
 
     OK(pico_options_new(&options, &error));
     REFUSED(pico_options_set_endpoint(options, NULL, E));
@@ -77,6 +78,7 @@ static void getters_and_frees_take_null(void) {
     CHECK(pico_error_status(NULL) == PICO_OK && pico_error_http_status(NULL) == 0);
     CHECK(pico_error_message(NULL) == NULL && pico_error_body_start(NULL) == NULL);
     CHECK(pico_error_graphql_errors_json(NULL) == NULL && pico_error_data_json(NULL) == NULL);
+    CHECK(pico_error_trace_id(NULL) == NULL);
     CHECK(pico_error_retryable(NULL) == 0 && pico_error_retry_after_ms(NULL) == -1);
     pico_error_free(NULL);
 
@@ -134,6 +136,12 @@ static void stores_and_feeds_refuse_null(pico_client_t *client) {
     pico_store_options_free(store_options);
     pico_store_options_free(NULL);
     CHECK(pico_store_path(NULL) == NULL);
+    REFUSED(pico_store_metrics_json(NULL, NULL, NULL, E));
+    REFUSED(pico_store_metrics_prometheus(NULL, NULL, NULL, E));
+    REFUSED(pico_metrics_server_start(NULL, NULL, NULL, E));
+    REFUSED(pico_metrics_server_close(NULL, E));
+    CHECK(pico_metrics_server_address(NULL) == NULL && pico_metrics_server_port(NULL) == 0);
+    pico_metrics_server_free(NULL);
     pico_store_free(NULL);
     REFUSED(pico_inbox_counts(NULL, NULL, E));
     REFUSED(pico_inbox_list_json(NULL, PICO_INBOX_ANY, 0, 1, NULL, E));
@@ -183,6 +191,7 @@ static void stores_and_feeds_refuse_null(pico_client_t *client) {
     REFUSED(pico_receiver_options_set_tls_files(NULL, "x", "x", E));
     REFUSED(pico_receiver_options_set_any_content_type(NULL, E));
     REFUSED(pico_receiver_options_set_health_path(NULL, "x", E));
+    REFUSED(pico_receiver_options_set_metrics_bind(NULL, "x", E));
     REFUSED(pico_receiver_options_set_limits(NULL, 1, 1, E));
     REFUSED(pico_receiver_options_set_timeouts_ms(NULL, 1, 1, 1, E));
     OK(pico_receiver_options_new(&receiver_options, &error));
@@ -196,6 +205,7 @@ static void stores_and_feeds_refuse_null(pico_client_t *client) {
     REFUSED(pico_receiver_start(NULL, NULL, NULL, E));
     REFUSED(pico_receiver_counts(NULL, NULL, E));
     REFUSED(pico_receiver_close(NULL, 0, E));
+    CHECK(pico_receiver_metrics_address(NULL) == NULL);
     CHECK(pico_receiver_address(NULL) == NULL && pico_receiver_path(NULL) == NULL && pico_receiver_port(NULL) == 0);
     pico_receiver_free(NULL);
 
@@ -324,6 +334,7 @@ static void functions_refuse_null_where_something_is_needed(pico_client_t *clien
     CHECK(event == NULL && count == 0);
     pico_subscription_free(subscription);
     OK(pico_log_set(0, NULL, &error));
+    OK(pico_log_set_format(PICO_LOG_FORMAT_TEXT, NULL));
 
     REFUSED(pico_client_save_order(NULL, NULL, NULL, NULL, E));
     REFUSED(pico_client_save_order(client, NULL, NULL, NULL, E));

@@ -37,6 +37,17 @@ pub(crate) struct Connection {
     /// Trust the certificates in this PEM file as well as the system's
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
+    /// Send a traceparent (W3C Trace Context) with every request, for the logs of proxies and of Pico
+    #[arg(long, global = true)]
+    pub(crate) trace: bool,
+}
+
+/// Where the metrics are served.
+#[derive(Debug, Args)]
+pub(crate) struct ServeMetrics {
+    /// Serve the metrics for Prometheus there while this runs, such as 127.0.0.1:9464; nobody is asked for a secret
+    #[arg(long = "metrics", value_name = "ADDRESS:PORT")]
+    pub(crate) address: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -66,6 +77,10 @@ pub(crate) enum Command {
     /// A store's file
     #[command(subcommand)]
     Store(StoreCommand),
+    /// The numbers of a store: what waits, for how long, and when something last came
+    ///
+    /// What the feed or the sender of another process has counted is only there: serve it with --metrics.
+    Metrics(Metrics),
     /// Print events as they happen, a line of JSON each, until Ctrl-C
     Stream(Stream),
     /// Send any GraphQL query or mutation and print the reply
@@ -179,6 +194,16 @@ pub(crate) enum Completions {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Metrics {
+    /// The store's file
+    #[arg(long, env = "PICO_STORE", value_name = "FILE")]
+    pub(crate) store: PathBuf,
+    /// Print Prometheus' text format, as for the text file collector of its node exporter
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) prometheus: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Follow {
     #[command(flatten)]
     pub(crate) consume: Consume,
@@ -203,6 +228,8 @@ pub(crate) struct Consume {
     /// Print what happens to the connection to the standard error
     #[arg(long)]
     pub(crate) notices: bool,
+    #[command(flatten)]
+    pub(crate) metrics: ServeMetrics,
     /// Instead of printing, start this program for each, with the JSON on its standard input. It ends with 0 when the
     /// completion is booked, with 65 when it never can be (a dead letter), with anything else to get it again later
     #[arg(long, num_args = 1.., allow_hyphen_values = true, value_names = ["PROGRAM", "ARGUMENT"])]
@@ -406,6 +433,8 @@ pub(crate) enum OutboxCommand {
         /// Go on until Ctrl-C, for what is queued meanwhile
         #[arg(long)]
         forever: bool,
+        #[command(flatten)]
+        metrics: ServeMetrics,
     },
 }
 

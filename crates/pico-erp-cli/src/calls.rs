@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pico_erp::{
     Client, ClientBuilder, Error, ErrorKind, Json, Model, OperationFilter, OrderCancel, OrderCompleteFilter,
-    OrderSave, Proxy, Request, Token, Units, WebhookSubscribe,
+    OrderSave, Proxy, Request, Token, TraceContext, Units, WebhookSubscribe,
 };
 
 use crate::args::{Connection, Operations, Orders, Query, Webhooks};
@@ -38,6 +38,9 @@ pub(crate) fn builder(connection: &Connection) -> Result<ClientBuilder, Failure>
         let pem = std::fs::read(file)
             .map_err(|error| Failure::usage(format!("--ca {}: {error}", file.display())))?;
         builder = builder.extra_ca_pem(pem);
+    }
+    if connection.trace {
+        builder = builder.trace_context(TraceContext::generate());
     }
     Ok(builder)
 }

@@ -13,6 +13,7 @@ use tokio::io::AsyncWriteExt as _;
 use crate::args::{Connection, Consume, Follow, Receive};
 use crate::calls::{builder, header};
 use crate::exit::Failure;
+use crate::metrics;
 use crate::output::json_line;
 
 /// What a program answers for "later" (EX_TEMPFAIL of sysexits.h), as any code that is not one of the other two.
@@ -25,6 +26,7 @@ pub(crate) async fn follow(connection: &Connection, follow: Follow) -> Result<()
     let client = builder(connection)?.stream(stream).build()?;
     let policy = FeedPolicy { start: start(&follow.consume)?, ..FeedPolicy::default() };
     let store = Store::open(&follow.consume.store).await?;
+    let _metrics = metrics::serve(&store, &follow.consume.metrics).await?;
     let feed = Feed::builder(&client, &store).policy(policy).start().await?;
     consume(&feed, &follow.consume).await
 }
@@ -33,6 +35,7 @@ pub(crate) async fn receive(connection: &Connection, receive: Receive) -> Result
     let client = builder(connection)?.build()?;
     let policy = FeedPolicy { start: start(&receive.consume)?, live: receive.live, ..FeedPolicy::default() };
     let store = Store::open(&receive.consume.store).await?;
+    let _metrics = metrics::serve(&store, &receive.consume.metrics).await?;
     let feed = Feed::builder(&client, &store).policy(policy).start().await?;
     let (receiver, keeper) = listen(&feed, &receive).await?;
     anstream::eprintln!("listening on {}{}", receiver.local_addr(), receiver.url_path());

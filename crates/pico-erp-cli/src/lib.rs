@@ -17,6 +17,7 @@ mod exit;
 mod follow;
 mod import;
 mod inbox;
+mod metrics;
 mod outbox;
 mod output;
 mod progress;
@@ -83,6 +84,7 @@ async fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Store(command) => inbox::store(command, connection.json),
         #[cfg(feature = "alpha")]
         Command::Alpha(command) => alpha::run(connection, command).await,
+        Command::Metrics(command) => metrics::run(command, connection.json).await,
         Command::Query(query) => calls::query(connection, query).await,
         Command::Stream(stream) => stream::run(connection, stream).await,
     }

@@ -8,6 +8,7 @@ use crate::args::{Connection, OutboxCommand};
 use crate::calls::client;
 use crate::exit::Failure;
 use crate::inbox::open;
+use crate::metrics;
 use crate::output::{cell, line, table, time, value};
 use crate::progress::Bar;
 
@@ -40,8 +41,9 @@ pub(crate) async fn run(connection: &Connection, command: OutboxCommand) -> Resu
             }
             line(&format!("{id} dropped"))
         }
-        OutboxCommand::Send { store, forever } => {
+        OutboxCommand::Send { store, forever, metrics } => {
             let store = open(&store).await?;
+            let _metrics = metrics::serve(&store, &metrics).await?;
             send(connection, &store, forever).await?;
             let counts = store.outbox().counts().await?;
             if json {

@@ -243,3 +243,56 @@ async fn an_import_goes_on_after_it_was_killed() {
     assert_eq!(orders.len(), 3000);
     assert!(orders.iter().all(|order| order.creations == 1));
 }
+
+#[tokio::test]
+async fn the_numbers_of_a_store_are_told_and_those_of_a_running_feed_are_served() {
+    let plant = Plant::new().await;
+    plant.complete("A").await;
+    // A program that is never content: the completion stays.
+    let arguments = ["--trace", "completions", "follow", "--metrics", "127.0.0.1:0", "--exec", "false"];
+    let mut running = plant.start(&arguments);
+    let told = timeout(DEADLINE, running.errors.next_line()).await.unwrap().unwrap().unwrap();
+    let address = told.strip_prefix("metrics on http://").unwrap().strip_suffix("/metrics").unwrap();
+    let served = timeout(DEADLINE, async {
+        loop {
+            let page = get(address, "/metrics").await;
+            let retried = "\npico_erp_retries_total{plant=\"\"} ";
+            if page.split_once(retried).is_some_and(|(_, rest)| !rest.starts_with('0')) {
+                return page;
+            }
+        }
+    });
+    let served = served.await.unwrap();
+    for line in [
+        "pico_erp_store_up 1",
+        "pico_erp_acks_total{plant=\"\"} 0",
+        "# TYPE pico_erp_ack_lag_seconds histogram",
+    ] {
+        assert!(served.lines().any(|served| served == line), "{line}: {served}");
+    }
+    assert!(get(address, "/healthz").await.starts_with("HTTP/1.1 200 "));
+    // Beside the running feed: what the store knows, and nothing of what this process did not do.
+    let page = plant.run(&["metrics", "--prometheus"]).await;
+    let ready: u64 = page
+        .lines()
+        .filter(|line| line.starts_with("pico_erp_inbox_completions"))
+        .filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok())
+        .sum();
+    assert_eq!(ready, 1, "{page}");
+    assert!(page.ends_with('\n') && !page.contains("pico_erp_acks_total"), "{page}");
+    let json = plant.json_lines(&["metrics", "--json"]).await;
+    assert_eq!(json[0]["plants"][0]["feed"], Value::Null);
+    assert_eq!(json[0]["plants"][0]["kept"]["inbox"]["acked"], 0);
+    assert!(plant.run(&["metrics"]).await.contains("completions to be booked"));
+    running.child.kill().await.unwrap();
+}
+
+async fn get(address: &str, path: &str) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}

@@ -18,6 +18,7 @@ pub struct pico_error_t {
     graphql_errors: Option<JsonText>,
     data: Option<JsonText>,
     body_start: Option<CText>,
+    trace_id: Option<CText>,
 }
 
 impl pico_error_t {
@@ -29,6 +30,7 @@ impl pico_error_t {
             graphql_errors: (!raws.is_empty()).then(|| JsonText::list(raws)),
             data: error.data().cloned().map(JsonText::value),
             body_start: error.body_start().map(CText::new),
+            trace_id: error.trace_id().map(CText::new),
             error,
         }
     }
@@ -80,6 +82,13 @@ pub extern "C" fn pico_error_body_start(error: Option<&pico_error_t>) -> ReturnT
     text(error, |error| optional(error.body_start.as_ref()))
 }
 
+/// The id of the trace that the failed request was sent under, 32 hexadecimal digits, where
+/// pico_options_set_trace_context() asked for one; otherwise NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn pico_error_trace_id(error: Option<&pico_error_t>) -> ReturnText {
+    text(error, |error| optional(error.trace_id.as_ref()))
+}
+
 /// 1 when the cause may pass, so that the same call may succeed later, else 0. That says nothing of whether
 /// the server has carried it out already: repeat a mutation only where repeating does no harm.
 #[unsafe(no_mangle)]
@@ -122,6 +131,7 @@ mod tests {
         assert_eq!(pico_error_status(Some(&error)), crate::status::PICO_E_TIMEOUT);
         assert!(pico_error_graphql_errors_json(Some(&error)).is_null());
         assert!(pico_error_data_json(Some(&error)).is_null());
+        assert!(pico_error_trace_id(Some(&error)).is_null());
         assert_eq!(pico_error_retryable(Some(&error)), 1);
         pico_error_free(Some(error));
     }

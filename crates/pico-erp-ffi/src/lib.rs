@@ -46,6 +46,7 @@ mod input;
 mod lifecycle;
 mod lists;
 mod log;
+mod metrics;
 mod options;
 mod options_stream;
 mod orders;
@@ -94,6 +95,7 @@ mod tests {
         shared::<crate::webhook_keeper::pico_webhook_keeper_t>();
         shared::<crate::sender::pico_sender_t>();
         shared::<crate::catalogue::pico_catalogue_t>();
+        shared::<crate::metrics::pico_metrics_server_t>();
         handed_over::<crate::options::pico_options_t>();
         handed_over::<crate::store::pico_store_options_t>();
         handed_over::<crate::feed_options::pico_feed_options_t>();

@@ -1,22 +1,18 @@
 //! The library's log, handed to a callback.
 //!
-//! A minimal [`tracing::Subscriber`] formats each line of this library's own and puts it into a bounded
+//! The core's [`LogLines`] makes each line of this library's own, and it is put into a bounded
 //! queue; a thread takes the lines out and calls. So no caller's function runs inside the library, where a
 //! lock of the caller's could meet one of ours. Nothing is ever written to standard error.
 
 use std::ffi::c_void;
-use std::fmt::{self, Write};
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use pico_erp::{Error, ErrorKind};
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::subscriber::Interest;
-use tracing::{Event, Level, Metadata, Subscriber};
+use pico_erp::{Error, ErrorKind, LogLine, LogLines};
+use tracing::Level;
 
 use crate::callback::{UserData, pico_log_callback_t};
 use crate::error::pico_error_t;
@@ -36,6 +32,11 @@ pub const PICO_LOG_DEBUG: i32 = 4;
 /// Everything.
 pub const PICO_LOG_TRACE: i32 = 5;
 
+/// Lines as text: the message, and name=value for each field. The default.
+pub const PICO_LOG_FORMAT_TEXT: i32 = 0;
+/// Lines as JSON objects.
+pub const PICO_LOG_FORMAT_JSON: i32 = 1;
+
 /// How many lines may wait. More are counted and left out, and the count is told.
 const QUEUE: usize = 1024;
 
@@ -44,14 +45,29 @@ static LEVEL: AtomicI32 = AtomicI32::new(0);
 /// Lines that found the queue full.
 static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
 /// The queue of the thread that calls now. Held for a look only, never while a caller's function runs.
-static SINK: Mutex<Option<SyncSender<Line>>> = Mutex::new(None);
+static SINK: Mutex<Option<SyncSender<LogLine>>> = Mutex::new(None);
 /// Whether the subscriber is in place.
 static INSTALLED: AtomicBool = AtomicBool::new(false);
 
-struct Line {
-    level: i32,
-    target: &'static str,
-    message: String,
+/// The form of the lines (PICO_LOG_FORMAT_*).
+static FORMAT: AtomicI32 = AtomicI32::new(PICO_LOG_FORMAT_TEXT);
+
+/// Gives the lines of the log, from the next one told on, as text, the default, or as JSON objects on one line each:
+/// {"timestamp","level","target","message", ...}, where what the line is about has a field each, such as "error",
+/// "transport", "attempt", "trace_id". Never waits; any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn pico_log_set_format(
+    format: i32,
+    error: Option<&mut MaybeUninit<*mut pico_error_t>>,
+) -> ReturnStatus {
+    guard::status(error, || {
+        if !(PICO_LOG_FORMAT_TEXT..=PICO_LOG_FORMAT_JSON).contains(&format) {
+            let model = "give PICO_LOG_FORMAT_TEXT or PICO_LOG_FORMAT_JSON";
+            return Err(Error::invalid("format", format!("is {format}; {model}")));
+        }
+        FORMAT.store(format, Ordering::SeqCst);
+        Ok(())
+    })
 }
 
 /// Hands the library's log to a function, from this level (PICO_LOG_*) up, in place of the one before; NULL
@@ -107,13 +123,11 @@ fn install() -> Result<(), Error> {
     if INSTALLED.swap(true, Ordering::SeqCst) {
         return Ok(());
     }
-    tracing::subscriber::set_global_default(LogSubscriber).map_err(|_| {
-        INSTALLED.store(false, Ordering::SeqCst);
-        Error::new(ErrorKind::Internal, "another subscriber takes this library's log already")
-    })
+    let wanted = |level: &Level| level_of(level) <= LEVEL.load(Ordering::SeqCst);
+    LogLines::new(wanted, queue).install().inspect_err(|_| INSTALLED.store(false, Ordering::SeqCst))
 }
 
-fn replace(level: i32, sink: Option<SyncSender<Line>>) {
+fn replace(level: i32, sink: Option<SyncSender<LogLine>>) {
     let previous = {
         let mut current = SINK.lock().unwrap_or_else(PoisonError::into_inner);
         LEVEL.store(level, Ordering::SeqCst);
@@ -126,14 +140,16 @@ fn replace(level: i32, sink: Option<SyncSender<Line>>) {
 
 /// The thread: tells the lines until the queue is at its end, then lets go of `user`.
 fn tell(
-    lines: &Receiver<Line>,
+    lines: &Receiver<LogLine>,
     call: unsafe extern "C" fn(*mut c_void, i32, *const std::ffi::c_char, *const std::ffi::c_char),
     user: UserData,
 ) {
-    let say = |line: &Line| {
-        let (target, message) = (CText::new(line.target), CText::new(&line.message));
+    let say = |line: &LogLine| {
+        let json = FORMAT.load(Ordering::SeqCst) == PICO_LOG_FORMAT_JSON;
+        let (target, message) = (CText::new(line.target), if json { line.to_json() } else { line.to_text() });
+        let (level, message) = (level_of(&line.level), CText::new(&message));
         // SAFETY: the caller gave the function for this, and the texts live for the call.
-        guard::in_callback(|| unsafe { call(user.get(), line.level, target.as_ptr(), message.as_ptr()) });
+        guard::in_callback(|| unsafe { call(user.get(), level, target.as_ptr(), message.as_ptr()) });
     };
     for line in lines {
         say(&line);
@@ -141,7 +157,7 @@ fn tell(
         if left_out > 0 {
             let message =
                 format!("{left_out} lines were left out here, because the log function was too slow");
-            say(&Line { level: PICO_LOG_WARN, target: "pico_erp::log", message });
+            say(&LogLine::new(Level::WARN, "pico_erp::log", message));
         }
     }
 }
@@ -156,64 +172,13 @@ fn level_of(level: &Level) -> i32 {
     }
 }
 
-/// Only this library's own lines: its dependencies may log what a server sent.
-fn ours(metadata: &Metadata<'_>) -> bool {
-    let target = metadata.target();
-    metadata.is_event() && (target == "pico_erp" || target.starts_with("pico_erp::"))
-}
-
-struct LogSubscriber;
-
-impl Subscriber for LogSubscriber {
-    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if self.enabled(metadata) { Interest::always() } else { Interest::never() }
-    }
-
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        ours(metadata) && level_of(metadata.level()) <= LEVEL.load(Ordering::SeqCst)
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        let mut text = LineText::default();
-        event.record(&mut text);
-        let metadata = event.metadata();
-        let line = Line {
-            level: level_of(metadata.level()),
-            target: metadata.target(),
-            message: text.message + &text.fields,
-        };
-        let sink = SINK.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(sink) = sink
-            && let Err(TrySendError::Full(_)) = sink.try_send(line)
-        {
-            LEFT_OUT.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    // Spans are not shown.
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
-}
-
-/// A line: the message, and the fields as ` name=value` behind it.
-#[derive(Default)]
-struct LineText {
-    message: String,
-    fields: String,
-}
-
-impl Visit for LineText {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // Writing to a string does not fail.
-        let _ = match field.name() {
-            "message" => write!(self.message, "{value:?}"),
-            name => write!(self.fields, " {name}={value:?}"),
-        };
+/// Puts a line into the queue, and never waits for a place.
+fn queue(line: LogLine) {
+    let sink = SINK.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some(sink) = sink
+        && let Err(TrySendError::Full(_)) = sink.try_send(line)
+    {
+        LEFT_OUT.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -242,6 +207,16 @@ mod tests {
         told.send(None).unwrap();
     }
 
+    /// The next line of this test's, or of somebody whose lines must not come; other tests may log too.
+    fn next_of(lines: &mpsc::Receiver<Option<String>>) -> Option<String> {
+        loop {
+            let line = lines.recv_timeout(Duration::from_secs(10)).unwrap()?;
+            if line.contains("pico_erp::test") || line.contains("somebody_else") {
+                return Some(line);
+            }
+        }
+    }
+
     #[test]
     fn lines_of_the_wanted_level_are_told_and_drop_comes_last() {
         let (told, lines): (Told, _) = mpsc::channel();
@@ -249,16 +224,22 @@ mod tests {
         let callback = pico_log_callback_t { call: Some(call), drop: Some(end), user_data };
         assert_eq!(pico_log_set(9, Some(&callback), None), PICO_E_INVALID_ARGUMENT);
         assert_eq!(pico_log_set(PICO_LOG_INFO, Some(&callback), None), PICO_OK);
-        tracing::info!(target: "pico_erp::test", failures = 2, "a line");
         tracing::debug!(target: "pico_erp::test", "too fine");
         tracing::error!(target: "somebody_else", "not ours");
+        tracing::info!(target: "pico_erp::test", failures = 2, "a line");
+        let mut all = vec![next_of(&lines).unwrap()];
+        assert_eq!(pico_log_set_format(2, None), PICO_E_INVALID_ARGUMENT);
+        assert_eq!(pico_log_set_format(PICO_LOG_FORMAT_JSON, None), PICO_OK);
+        tracing::warn!(target: "pico_erp::test", attempt = 2, error = %"a \"b\"", "as JSON");
+        all.push(next_of(&lines).unwrap());
+        assert_eq!(pico_log_set_format(PICO_LOG_FORMAT_TEXT, None), PICO_OK);
         assert_eq!(pico_log_set(0, None, None), PICO_OK);
-        let mut all = Vec::new();
-        while let Some(line) = lines.recv_timeout(Duration::from_secs(10)).unwrap() {
-            all.push(line);
-        }
-        all.retain(|line| line.contains("pico_erp::test") || line.contains("somebody_else"));
-        assert_eq!(all, ["3 pico_erp::test a line failures=2"]);
+        all.extend(std::iter::from_fn(|| next_of(&lines)));
+        assert_eq!(all.len(), 2, "{all:?}");
+        assert_eq!(all[0], "3 pico_erp::test a line failures=2");
+        assert!(all[1].starts_with("2 pico_erp::test {\"timestamp\":\"2"), "{all:?}");
+        let rest = r#"Z","level":"warn","target":"pico_erp::test","message":"as JSON","attempt":2,"error":"a \"b\""}"#;
+        assert!(all[1].ends_with(rest), "{all:?}");
         assert!(lines.recv().is_err(), "nothing may follow drop");
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use pico_erp::{
     ApiGeneration, Client, ClientBuilder, Error, Proxy, RetryPolicy, SizeLimits, StreamPolicy, Token,
+    TraceContext,
 };
 
 use crate::callback::{SharedUserData, UserData, pico_token_provider_t};
@@ -22,6 +23,11 @@ use crate::returns::{ReturnNothing, ReturnStatus};
 pub const PICO_GENERATION_G2: i32 = 2;
 /// The newer API, at /graph/v2.
 pub const PICO_GENERATION_G3: i32 = 3;
+
+/// No traceparent. The default.
+pub const PICO_TRACE_OFF: i32 = 0;
+/// A trace begins with each call, each connection of a stream and each batch of orders.
+pub const PICO_TRACE_GENERATE: i32 = 1;
 
 /// The settings of a client. Used by one thread at a time.
 pub struct pico_options_t {
@@ -38,6 +44,7 @@ pub struct pico_options_t {
     client_certificate: Option<(Vec<u8>, Vec<u8>)>,
     headers: Vec<(String, String)>,
     user_agent: Option<String>,
+    trace_context: TraceContext,
 }
 
 impl pico_options_t {
@@ -47,7 +54,8 @@ impl pico_options_t {
             .retry(self.retry)
             .stream(self.stream)
             .limits(self.limits)
-            .proxy(self.proxy.clone());
+            .proxy(self.proxy.clone())
+            .trace_context(self.trace_context.clone());
         if let Some(token) = &self.token {
             builder = builder.token(token.clone());
         }
@@ -114,6 +122,7 @@ pub extern "C" fn pico_options_new(
             client_certificate: None,
             headers: Vec::new(),
             user_agent: None,
+            trace_context: TraceContext::off(),
         })));
         Ok(())
     })
@@ -416,6 +425,27 @@ pub unsafe extern "C" fn pico_options_set_user_agent(
     set(options, error, |options| {
         // SAFETY: a text or NULL, by the header.
         options.user_agent = Some(unsafe { text("user_agent", user_agent) }?.to_owned());
+        Ok(())
+    })
+}
+
+/// Whether requests carry a traceparent of W3C Trace Context, by which the logs of proxies and of Pico can be put beside this
+/// library's: PICO_TRACE_OFF, the default, or PICO_TRACE_GENERATE. pico_error_trace_id() and the log name the trace.
+#[unsafe(no_mangle)]
+pub extern "C" fn pico_options_set_trace_context(
+    options: Option<&mut pico_options_t>,
+    mode: i32,
+    error: Option<&mut MaybeUninit<*mut pico_error_t>>,
+) -> ReturnStatus {
+    set(options, error, |options| {
+        options.trace_context = match mode {
+            PICO_TRACE_OFF => TraceContext::off(),
+            PICO_TRACE_GENERATE => TraceContext::generate(),
+            other => {
+                let model = "give PICO_TRACE_OFF or PICO_TRACE_GENERATE";
+                return Err(Error::invalid("mode", format!("is {other}; {model}")));
+            }
+        };
         Ok(())
     })
 }

@@ -13,8 +13,8 @@ use crate::status::{PICO_E_PANIC, PICO_OK};
 use crate::{alpha_uploads, alpha_work};
 use crate::{
     call, catalogue, client, delivery, error, event, execute, feed, feed_options, import, inbox, lists, log,
-    options, options_stream, orders, outbox, owned_text, queries, receiver, receiver_options, reply, sender,
-    status, store, subscription, taking, version, webhook_keeper, webhooks,
+    metrics, options, options_stream, orders, outbox, owned_text, queries, receiver, receiver_options, reply,
+    sender, status, store, subscription, taking, version, webhook_keeper, webhooks,
 };
 
 /// The exports that report a status, called with what they are given and a place for the error.
@@ -113,6 +113,11 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
         inbox::pico_inbox_replay_dead(None, None);
         inbox::pico_inbox_drop(None, 0);
         log::pico_log_set(0, None);
+        log::pico_log_set_format(0);
+        metrics::pico_store_metrics_json(None, None, None);
+        metrics::pico_store_metrics_prometheus(None, None, None);
+        metrics::pico_metrics_server_start(None, null(), None);
+        metrics::pico_metrics_server_close(None);
         options::pico_options_new(None);
         options::pico_options_set_endpoint(None, null());
         options::pico_options_set_token(None, null());
@@ -133,6 +138,7 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
         options::pico_options_set_client_certificate_pem(None, null(), 0, null(), 0);
         options::pico_options_add_header(None, null(), null());
         options::pico_options_set_user_agent(None, null());
+        options::pico_options_set_trace_context(None, 0);
         options_stream::pico_options_set_stream_transport(None, 0);
         options_stream::pico_options_set_stream_first_byte_timeout_ms(None, 0);
         options_stream::pico_options_set_stream_ping_interval_ms(None, 0);
@@ -169,6 +175,7 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
         receiver_options::pico_receiver_options_set_tls_files(None, null(), null());
         receiver_options::pico_receiver_options_set_any_content_type(None);
         receiver_options::pico_receiver_options_set_health_path(None, null());
+        receiver_options::pico_receiver_options_set_metrics_bind(None, null());
         receiver_options::pico_receiver_options_set_limits(None, 0, 0);
         receiver_options::pico_receiver_options_set_timeouts_ms(None, 0, 0, 0);
         sender::pico_sender_start(None, None, null(), None, None);
@@ -221,6 +228,7 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
         error::pico_error_data_json(None) => null();
         error::pico_error_body_start(None) => null();
         error::pico_error_retryable(None) => 0;
+        error::pico_error_trace_id(None) => null();
         error::pico_error_retry_after_ms(None) => -1;
         event::pico_event_kind(None) => 0;
         event::pico_event_json(None, None) => null();
@@ -248,10 +256,13 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
         lists::pico_webhooks_count(None) => 0;
         lists::pico_webhooks_at(None, 0) => null();
         lists::pico_webhooks_json(None, None) => null();
+        metrics::pico_metrics_server_address(None) => null();
+        metrics::pico_metrics_server_port(None) => 0;
         owned_text::pico_text_string(None) => null();
         receiver::pico_receiver_address(None) => null();
         receiver::pico_receiver_port(None) => 0;
         receiver::pico_receiver_path(None) => null();
+        receiver::pico_receiver_metrics_address(None) => null();
         reply::pico_reply_data_json(None, None) => null();
         reply::pico_reply_errors_json(None, None) => null();
         reply::pico_reply_extensions_json(None, None) => null();
@@ -276,6 +287,7 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
         lists::pico_sub_operations_free(None);
         lists::pico_order_completes_free(None);
         lists::pico_webhooks_free(None);
+        metrics::pico_metrics_server_free(None);
         options::pico_options_free(None);
         owned_text::pico_text_free(None);
         receiver::pico_receiver_free(None);

@@ -21,6 +21,7 @@ pub struct pico_receiver_t {
     address: CText,
     port: u16,
     path: CText,
+    metrics_address: Option<CText>,
     /// `None` once it was closed.
     core: Mutex<Option<WebhookReceiver>>,
 }
@@ -78,6 +79,7 @@ pub extern "C" fn pico_receiver_start(
             address: CText::new(&address.to_string()),
             port: address.port(),
             path: CText::new(core.url_path()),
+            metrics_address: core.metrics_addr().map(|address| CText::new(&address.to_string())),
             core: Mutex::new(Some(core)),
         })));
         Ok(())
@@ -100,6 +102,15 @@ pub extern "C" fn pico_receiver_port(receiver: Option<&pico_receiver_t>) -> Retu
 #[unsafe(no_mangle)]
 pub extern "C" fn pico_receiver_path(receiver: Option<&pico_receiver_t>) -> ReturnText {
     guard::get(ptr::null(), || receiver.map_or(ptr::null(), |receiver| receiver.path.as_ptr()))
+}
+
+/// The address that the metrics are served at, where that was asked for; otherwise NULL. Lives as long as the receiver.
+#[unsafe(no_mangle)]
+pub extern "C" fn pico_receiver_metrics_address(receiver: Option<&pico_receiver_t>) -> ReturnText {
+    guard::get(ptr::null(), || {
+        let address = receiver.and_then(|receiver| receiver.metrics_address.as_ref());
+        address.map_or(ptr::null(), CText::as_ptr)
+    })
 }
 
 /// Tells what it has answered since it was started. `counts` has its struct_size set. PICO_E_CLOSED after

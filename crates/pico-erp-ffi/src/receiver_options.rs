@@ -167,6 +167,24 @@ pub unsafe extern "C" fn pico_receiver_options_set_health_path(
     })
 }
 
+/// Serves the metrics of the feed's store as pico_metrics_server_start() does, at this address, such as "127.0.0.1:9464", for
+/// as long as the receiver runs; never at the address that posts come to. NULL for none, the default.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pico_receiver_options_set_metrics_bind(
+    options: Option<&mut pico_receiver_options_t>,
+    address: *const c_char,
+    error: Option<&mut MaybeUninit<*mut pico_error_t>>,
+) -> ReturnStatus {
+    set(options, error, || {
+        // SAFETY: a text or NULL, by the header.
+        let address = unsafe { optional_text("address", address) }?.map(str::to_owned);
+        Ok(move |builder: WebhookReceiverBuilder| match &address {
+            Some(address) => builder.metrics_bind(address),
+            None => builder.without_metrics(),
+        })
+    })
+}
+
 /// The largest body in bytes, and how many connections are served at a time. Default 8 MiB and 256.
 #[unsafe(no_mangle)]
 pub extern "C" fn pico_receiver_options_set_limits(

@@ -196,6 +196,7 @@ struct Inner {
     body_start: Option<String>,
     never_sent: bool,
     transient: bool,
+    trace_id: Option<String>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -227,6 +228,7 @@ impl Error {
                     | StoreFull
                     | StoreInUse
             ),
+            trace_id: None,
             source: None,
         }))
     }
@@ -266,6 +268,11 @@ impl Error {
 
     pub(crate) fn with_transient(mut self, transient: bool) -> Self {
         self.0.transient = transient;
+        self
+    }
+
+    pub(crate) fn with_trace_id(mut self, trace_id: String) -> Self {
+        self.0.trace_id = Some(trace_id);
         self
     }
 
@@ -367,6 +374,13 @@ impl Error {
     #[must_use]
     pub fn never_sent(&self) -> bool {
         self.0.never_sent
+    }
+
+    /// The id of the trace that the failed request was sent under, where [`crate::TraceContext`] is on: 32 hexadecimal
+    /// digits, as other systems' logs have it.
+    #[must_use]
+    pub fn trace_id(&self) -> Option<&str> {
+        self.0.trace_id.as_deref()
     }
 
     /// The message with all its causes, the outermost first, each once.

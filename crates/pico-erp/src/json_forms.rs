@@ -18,7 +18,7 @@ use crate::subscription::StreamState;
 use crate::webhook_keeper::{KeeperNotice, RegistrationCause};
 
 /// None of the forms can fail: they have no maps with keys that are not texts. Should one, it is `null`.
-fn json(form: &impl Serialize) -> Json {
+pub(crate) fn json(form: &impl Serialize) -> Json {
     Json::from_value(form).unwrap_or_default()
 }
 

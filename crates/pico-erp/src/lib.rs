@@ -41,6 +41,8 @@ mod inbox;
 mod json;
 mod json_forms;
 mod list_stream;
+mod log_line;
+mod metrics;
 mod model;
 mod operations;
 mod orders;
@@ -63,7 +65,7 @@ pub use catalogue::{
 };
 pub use client::{
     ApiGeneration, Client, ClientBuilder, ENDPOINT_VARIABLE, Overflow, Proxy, RetryPolicy, SizeLimits,
-    StreamPolicy, StreamTransport, TOKEN_VARIABLE, Token,
+    StreamPolicy, StreamTransport, TOKEN_VARIABLE, Token, TraceContext,
 };
 pub use error::{Error, ErrorKind};
 pub use feed::{
@@ -78,6 +80,11 @@ pub use import::{
 };
 pub use inbox::Inbox;
 pub use json::Json;
+pub use log_line::{LogLine, LogLines};
+pub use metrics::{
+    FeedMetrics, HistogramSnapshot, KeptMetrics, MetricsServer, MetricsServerBuilder, MetricsSnapshot,
+    PlantMetrics, RequestMetrics, SenderMetrics, SourceCount, StoreMetrics, StreamMetrics,
+};
 pub use model::{
     Attribute, Model, NoteEvent, Operation, OperationSummary, OrderComplete, OrderedOperation, State,
     SubOperation, Webhook,

@@ -34,6 +34,11 @@ async fn webhooks_are_received_kept_and_repaired() {
     contract("tests/c/receiver.c").await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_and_traces_keep_what_the_header_promises() {
+    contract("tests/c/metrics.c").await;
+}
+
 /// A floor that completes nothing by itself, with many units of one order on it.
 struct Floor {
     sandbox: Sandbox,

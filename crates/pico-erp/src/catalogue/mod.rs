@@ -71,6 +71,7 @@ impl CatalogueBuilder {
             return Err(Error::invalid("refresh_every", "must be longer than zero; 10 minutes is usual"));
         }
         let role = self.store.take_role(Role::Catalogue)?;
+        self.client.transport().count_for(&self.store);
         let board = Arc::new(Board::new(last_list(&self.store).await?.is_some(), false));
         let keeper = Keeper {
             client: self.client,

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 use super::tls::TlsSettings;
-use super::{Client, Proxy, Token};
+use super::{Client, Proxy, Token, TraceContext};
 use crate::backoff::Backoff;
 use crate::error::Error;
 
@@ -201,6 +201,7 @@ pub struct ClientBuilder {
     pub(super) tls: TlsSettings,
     pub(super) user_agent: String,
     headers: Vec<(String, String)>,
+    pub(super) trace_context: TraceContext,
 }
 
 impl ClientBuilder {
@@ -218,6 +219,7 @@ impl ClientBuilder {
             tls: TlsSettings::default(),
             user_agent: concat!("pico-erp/", env!("CARGO_PKG_VERSION")).to_owned(),
             headers: Vec::new(),
+            trace_context: TraceContext::off(),
         }
     }
 
@@ -296,6 +298,13 @@ impl ClientBuilder {
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sends a `traceparent` header with every request, the opening of streams included. Default off.
+    #[must_use]
+    pub fn trace_context(mut self, trace_context: TraceContext) -> Self {
+        self.trace_context = trace_context;
         self
     }
 

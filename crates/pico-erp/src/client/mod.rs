@@ -8,6 +8,7 @@ mod dns;
 mod proxy;
 pub(crate) mod tls;
 mod token;
+mod trace_context;
 mod transport;
 #[cfg(feature = "alpha")]
 mod uploads;
@@ -19,6 +20,7 @@ pub use config::{
 };
 pub use proxy::Proxy;
 pub use token::Token;
+pub use trace_context::TraceContext;
 
 use std::sync::Arc;
 

@@ -3,7 +3,8 @@
 //! Called by [`super::Client`] for calls and by the subscription engine for streams. It knows GraphQL's replies, and
 //! nothing of Pico's types.
 
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
@@ -16,9 +17,12 @@ use super::connector::Connector;
 use super::diagnosis::{Route, Stage, innermost};
 use super::dns::SystemResolver;
 use super::proxy::ProxyResolver;
-use super::{RetryPolicy, SizeLimits, StreamPolicy, Token};
+use super::trace_context::{TRACEPARENT, Trace};
+use super::{RetryPolicy, SizeLimits, StreamPolicy, Token, TraceContext};
 use crate::error::{Error, ErrorKind};
 use crate::graphql::{Reply, Request};
+use crate::metrics::RequestMeters;
+use crate::store::Store;
 
 /// How long an idle connection is kept for the next call. Below the 60 s at which common proxies cut.
 const POOL_IDLE: Duration = Duration::from_secs(50);
@@ -47,6 +51,9 @@ pub(crate) struct Transport {
     pub(super) retry: RetryPolicy,
     stream: StreamPolicy,
     limits: SizeLimits,
+    pub(super) trace_context: TraceContext,
+    /// Where requests are counted, once the client works for a store.
+    meters: OnceLock<Arc<RequestMeters>>,
 }
 
 /// The open answer to a subscription.
@@ -89,6 +96,14 @@ impl ReplyStream {
         self.received += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
         Ok(chunk)
     }
+}
+
+/// An error tells the trace that its request belongs to.
+pub(super) fn traced<T>(trace: Option<Trace>, result: Result<T, Error>) -> Result<T, Error> {
+    result.map_err(|error| match trace {
+        Some(trace) => error.with_trace_id(trace.id()),
+        None => error,
+    })
 }
 
 fn broken(received: u64, error: &reqwest::Error) -> Error {
@@ -140,7 +155,20 @@ impl Transport {
             retry: builder.retry,
             stream: builder.stream,
             limits: builder.limits,
+            trace_context: builder.trace_context,
+            meters: OnceLock::new(),
         })
+    }
+
+    /// Counts the requests from now on among the metrics of `store`. The first one counts; a client works for one plant.
+    pub(crate) fn count_for(&self, store: &Store) {
+        self.meters.get_or_init(|| Arc::clone(&store.meters().requests));
+    }
+
+    fn count<T>(&self, begun: Instant, result: &Result<T, Error>) {
+        if let Some(meters) = self.meters.get() {
+            meters.request(begun, result);
+        }
     }
 
     pub(crate) fn endpoint(&self) -> &str {
@@ -162,9 +190,10 @@ impl Transport {
     /// Sends `request` until it succeeds, fails for good, or the tries are used up.
     pub(crate) async fn call(&self, request: &Request, repeatable: bool) -> Result<Reply, Error> {
         let body = Bytes::from(request.to_body()?);
+        let mut trace = self.trace_context.begin();
         let mut attempt = 1;
         loop {
-            let error = match self.try_once(body.clone()).await {
+            let error = match self.try_once(body.clone(), trace).await {
                 Ok(reply) => match reply.error() {
                     Some(error) if error.kind() == ErrorKind::Unauthorized => return Err(error),
                     _ => return Ok(reply),
@@ -181,7 +210,9 @@ impl Transport {
                 error.retry_after(),
                 self.retry.retry_after_ceiling,
             );
-            tracing::debug!(attempt, ?wait, %error, "a call is tried again");
+            let trace_id = trace.map(Trace::id);
+            tracing::debug!(attempt, trace_id, ?wait, %error, "a call is tried again");
+            trace = trace.map(Trace::again);
             tokio::time::sleep(wait).await;
             attempt += 1;
         }
@@ -190,13 +221,16 @@ impl Transport {
     /// Sends `request` once, and returns a reply whatever errors it holds: for a caller that decides by itself what is
     /// tried again.
     pub(crate) async fn call_once(&self, request: &Request) -> Result<Reply, Error> {
-        self.try_once(Bytes::from(request.to_body()?)).await
+        self.try_once(Bytes::from(request.to_body()?), self.trace_context.begin()).await
     }
 
-    async fn try_once(&self, body: Bytes) -> Result<Reply, Error> {
-        timeout(self.request_timeout, self.attempt(body)).await.unwrap_or_else(|_| {
+    async fn try_once(&self, body: Bytes, trace: Option<Trace>) -> Result<Reply, Error> {
+        let begun = Instant::now();
+        let result = timeout(self.request_timeout, self.attempt(body, trace)).await.unwrap_or_else(|_| {
             Err(Error::new(ErrorKind::Timeout, format!("no reply within {:?}", self.request_timeout)))
-        })
+        });
+        self.count(begun, &result);
+        traced(trace, result).map(|reply| Reply { trace_id: trace.map(Trace::id), ..reply })
     }
 
     /// The token as it is now; a provider is asked each time.
@@ -207,8 +241,8 @@ impl Transport {
         }
     }
 
-    async fn attempt(&self, body: Bytes) -> Result<Reply, Error> {
-        let response = self.post(body, REPLY_TYPES, None).await?;
+    async fn attempt(&self, body: Bytes, trace: Option<Trace>) -> Result<Reply, Error> {
+        let response = self.post(body, REPLY_TYPES, None, trace).await?;
         let status = response.status();
         let headers = response.headers().clone();
         let body = self.read(response).await?;
@@ -221,7 +255,17 @@ impl Transport {
         body: Bytes,
         last_event_id: Option<&str>,
     ) -> Result<Option<StreamResponse>, Error> {
-        let response = self.post(body, EVENT_STREAM, last_event_id).await?;
+        let trace = self.trace_context.begin();
+        traced(trace, self.open_stream_once(body, last_event_id, trace).await)
+    }
+
+    async fn open_stream_once(
+        &self,
+        body: Bytes,
+        last_event_id: Option<&str>,
+        trace: Option<Trace>,
+    ) -> Result<Option<StreamResponse>, Error> {
+        let response = self.post(body, EVENT_STREAM, last_event_id, trace).await?;
         let status = response.status();
         // WHATWG HTML, section 9.2.3: a 204 tells the client to stop reconnecting.
         if status == StatusCode::NO_CONTENT {
@@ -248,10 +292,19 @@ impl Transport {
     /// Sends `request` once, and gives the reply as it arrives. Where [`Transport::call`] limits the time of the whole
     /// and its size, this limits the silence between two pieces, and leaves the size to the caller.
     pub(crate) async fn open_reply(&self, request: &Request) -> Result<ReplyStream, Error> {
+        let begun = Instant::now();
+        let trace = self.trace_context.begin();
+        let result = self.open_reply_once(request, trace).await;
+        self.count(begun, &result);
+        traced(trace, result)
+    }
+
+    async fn open_reply_once(&self, request: &Request, trace: Option<Trace>) -> Result<ReplyStream, Error> {
         let body = Bytes::from(request.to_body()?);
         let late = |_| Error::new(ErrorKind::Timeout, format!("no reply within {:?}", self.request_timeout));
-        let response =
-            timeout(self.request_timeout, self.post(body, REPLY_TYPES, None)).await.map_err(late)??;
+        let response = timeout(self.request_timeout, self.post(body, REPLY_TYPES, None, trace))
+            .await
+            .map_err(late)??;
         let status = response.status();
         if status.is_success() {
             return Ok(ReplyStream { response, idle_timeout: self.request_timeout, received: 0 });
@@ -270,6 +323,7 @@ impl Transport {
         body: Bytes,
         accept: HeaderValue,
         last_event_id: Option<&str>,
+        trace: Option<Trace>,
     ) -> Result<reqwest::Response, Error> {
         let mut request = self
             .http
@@ -286,6 +340,9 @@ impl Transport {
         }
         if let Some(id) = last_event_id.and_then(|id| HeaderValue::from_str(id).ok()) {
             request = request.header("last-event-id", id);
+        }
+        if let Some(traceparent) = trace.and_then(Trace::header) {
+            request = request.header(TRACEPARENT, traceparent);
         }
         request.send().await.map_err(|error| self.network_error(&error))
     }

@@ -13,7 +13,8 @@ use super::answer::reply_of;
 use super::config::TOKEN_HEADER;
 use super::connector::ByteStream;
 use super::diagnosis::{Stage, innermost};
-use super::transport::Transport;
+use super::trace_context::{TRACEPARENT, Trace};
+use super::transport::{Transport, traced};
 use crate::error::{Error, ErrorKind};
 use crate::ws::session::{Dialect, OFFERED_PROTOCOLS};
 
@@ -31,8 +32,13 @@ pub(crate) struct Socket {
 impl Transport {
     /// Opens a WebSocket.
     pub(crate) async fn open_web_socket(&self) -> Result<Socket, Error> {
+        let trace = self.trace_context.begin();
+        traced(trace, self.open_web_socket_once(trace).await)
+    }
+
+    async fn open_web_socket_once(&self, trace: Option<Trace>) -> Result<Socket, Error> {
         let token = self.token_header().await?;
-        let request = self.upgrade_request(token.as_ref())?;
+        let request = self.upgrade_request(token.as_ref(), trace)?;
         let intercept = self.proxy.intercept(&self.uri);
         let connecting = self.connector.connect(self.uri.clone(), intercept.as_ref());
         let stream = match timeout(self.connect_timeout, connecting).await {
@@ -58,7 +64,11 @@ impl Transport {
         Ok(Socket { stream, dialect: Dialect::from_protocol(chosen)?, init })
     }
 
-    fn upgrade_request(&self, token: Option<&HeaderValue>) -> Result<Request<()>, Error> {
+    fn upgrade_request(
+        &self,
+        token: Option<&HeaderValue>,
+        trace: Option<Trace>,
+    ) -> Result<Request<()>, Error> {
         let mut parts = self.uri.clone().into_parts();
         let scheme = if self.uri.scheme_str() == Some("https") { "wss" } else { "ws" };
         parts.scheme = scheme.parse().ok();
@@ -72,6 +82,9 @@ impl Transport {
         headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(OFFERED_PROTOCOLS));
         if let Some(token) = token {
             headers.insert(TOKEN_HEADER, token.clone());
+        }
+        if let Some(traceparent) = trace.and_then(Trace::header) {
+            headers.insert(TRACEPARENT, traceparent);
         }
         Ok(request)
     }

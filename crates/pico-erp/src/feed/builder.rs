@@ -99,6 +99,8 @@ impl FeedBuilder {
         if recovered > 0 {
             tracing::info!(recovered, "completions of an earlier run are handed out again");
         }
+        self.store.meters().feed.start();
+        self.client.transport().count_for(&self.store);
         let shared = Arc::new(Shared {
             client: self.client,
             store: self.store,

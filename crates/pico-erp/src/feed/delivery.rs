@@ -48,7 +48,7 @@ impl Held {
     }
 
     async fn settle(&mut self, settlement: Settlement) -> Result<(), Error> {
-        let id = self.id;
+        let (id, told) = (self.id, settlement.clone());
         let store = &self.shared.store;
         let now = store.now();
         let settled =
@@ -56,6 +56,7 @@ impl Held {
         self.settled = true;
         store.inbox_changed();
         if settled {
+            store.meters().feed.settled(&told);
             return Ok(());
         }
         Err(Error::new(
@@ -191,7 +192,10 @@ impl Delivery {
     /// When the store refuses; the completion is then handed out again. [`ErrorKind::Closed`] when the feed was closed and
     /// somebody else has it in hand.
     pub async fn ack(mut self) -> Result<(), Error> {
-        self.held.settle(Settlement::Ack).await
+        self.held.settle(Settlement::Ack).await?;
+        let store = &self.held.shared.store;
+        store.meters().feed.acked(self.claimed.arrived, store.now());
+        Ok(())
     }
 
     /// Asks for the completion again: after `wait`, or after a wait that grows with each attempt. `reason` is kept for whoever

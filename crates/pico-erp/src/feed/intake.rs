@@ -150,6 +150,7 @@ impl Intake {
     /// The stream is over, for a reason that connecting again at once does not mend.
     fn ended(&mut self) {
         self.stream = None;
+        self.shared.store.meters().feed.stream_ended();
         self.reopen_at = Some(Instant::now() + REOPEN);
         self.shared.standing.send_modify(|standing| standing.stream_open = false);
         self.missed_something();
@@ -174,6 +175,7 @@ impl Intake {
             standing.stream_open = open;
             standing.holding = holding;
         });
+        self.shared.store.meters().feed.stream(&state);
         locked(&self.shared.news).stream = Some(state.clone());
         self.shared.notify(FeedNotice::Stream(state));
     }
@@ -202,7 +204,12 @@ impl Intake {
         let shared = Arc::clone(&self.shared);
         let filter = self.filter;
         self.again = false;
-        self.running = Some(Box::pin(async move { catch_up(&shared, filter).await }));
+        self.running = Some(Box::pin(async move {
+            let begun = std::time::Instant::now();
+            let result = catch_up(&shared, filter).await;
+            shared.store.meters().feed.caught_up(begun, &result);
+            result
+        }));
     }
 
     fn caught_up(&mut self, result: Result<(CaughtUp, TimeFilter), Error>) {

@@ -93,6 +93,7 @@ impl Shared {
     }
 
     fn dead_letter(&self, id: i64, reason: String) {
+        self.store.meters().feed.dead_letter();
         tracing::warn!(id, reason, "a completion is a dead letter");
         self.notify(FeedNotice::DeadLetter { id, reason });
     }
@@ -133,10 +134,10 @@ impl Shared {
             }
         }
         let now = self.store.now();
-        let reports = (arrivals.len() + unreadable.len()) as u64;
+        let (readable, reports) = (arrivals.len() as u64, (arrivals.len() + unreadable.len()) as u64);
         let latest = arrivals.iter().map(|arrival| arrival.key.at).max();
         let taken = self.store.run(Durability::Disk, move |backend| {
-            let mut new = 0;
+            let mut new = Vec::new();
             let mut dead = Vec::new();
             for arrival in &arrivals {
                 let received = match take {
@@ -145,7 +146,7 @@ impl Shared {
                     Take::Since(_) => backend.receive(arrival, now)?,
                     Take::Skip => backend.receive_skipped(arrival, now)?,
                 };
-                new += u64::from(received == Received::New);
+                new.extend((received == Received::New).then_some(arrival.key.at));
             }
             for (body, reason) in unreadable {
                 if backend.receive_unreadable(&body, source, &reason, now)? == Received::New {
@@ -153,7 +154,7 @@ impl Shared {
                 }
             }
             // A catch-up that brought nothing new is no news of that source, and writes nothing.
-            if let Some(latest) = latest.filter(|_| new > 0 || source != Source::CatchUp) {
+            if let Some(latest) = latest.filter(|_| !new.is_empty() || source != Source::CatchUp) {
                 backend.advance(source, latest, reports, now)?;
             }
             Ok((new, dead))
@@ -161,6 +162,9 @@ impl Shared {
         let taken = taken.await;
         self.store_says(&taken);
         let (new, dead) = taken?;
+        self.store.meters().feed.received(source, readable, &new, now);
+        self.store.meters().feed.unreadable(source, reports - readable);
+        let new = new.len() as u64;
         for reason in dead {
             // Its number is of no use to anybody before somebody lists the dead letters.
             self.dead_letter(0, reason);
@@ -202,6 +206,7 @@ impl Shared {
     /// Tells of those among the given back that have become dead letters.
     fn tell_dead(&self, returned: Vec<(i64, Settlement)>) {
         for (id, settlement) in returned {
+            self.store.meters().feed.settled(&settlement);
             if let Settlement::Dead { reason } = settlement {
                 self.dead_letter(id, reason);
             }
@@ -288,7 +293,10 @@ impl Feed {
             changes.mark_unchanged();
             let wait = match self.shared.claim().await {
                 Ok(Claimed::One(held, claimed)) => match Delivery::of(claimed, held).await {
-                    Ok(Some(delivery)) => return Some(Ok(delivery)),
+                    Ok(Some(delivery)) => {
+                        self.shared.store.meters().feed.handed_out(delivery.attempt());
+                        return Some(Ok(delivery));
+                    }
                     Ok(None) => Duration::ZERO,
                     Err(error) if error.is_retryable() => STORE_PAUSE,
                     Err(error) => return Some(Err(error)),

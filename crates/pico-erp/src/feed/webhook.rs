@@ -12,8 +12,8 @@ use super::{Feed, Shared, Take, locked};
 use crate::error::{Error, ErrorKind};
 use crate::json::Json;
 use crate::receiver::{Sink, WebhookReceiver, WebhookReceiverBuilder};
-use crate::store::Durability;
 use crate::store::inbox_table::Source;
+use crate::store::{Durability, Store};
 use crate::webhook_keeper::{KeeperHost, KeeperNotice, KeeperPolicy, WebhookKeeper};
 use crate::webhooks::WebhookSubscribe;
 
@@ -71,6 +71,10 @@ impl Sink for Inbound {
             shared.take_in(vec![payload], Source::Webhook, Take::All).await.map(|_| ())
         }
         .boxed()
+    }
+
+    fn metered(&self) -> Option<Store> {
+        Some(self.0.store.clone())
     }
 
     fn unavailable(&self) -> Option<Error> {

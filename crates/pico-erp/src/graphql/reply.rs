@@ -36,6 +36,8 @@ pub struct Reply {
     pub http_status: Option<u16>,
     /// The whole reply.
     pub raw: Json,
+    /// The trace that the request was sent under.
+    pub(crate) trace_id: Option<String>,
 }
 
 /// Only `message` is promised by the specification, and not every server keeps that promise: whatever is
@@ -113,7 +115,7 @@ impl Reply {
         if data.is_none() && errors.is_empty() {
             return Err(not_a_reply(&raw));
         }
-        Ok(Self { data, errors, extensions, http_status, raw })
+        Ok(Self { data, errors, extensions, http_status, raw, trace_id: None })
     }
 
     /// The reply's errors as an [`Error`], when there are any.
@@ -135,6 +137,9 @@ impl Reply {
         let mut error = Error::new(kind, message).with_graphql(self.errors.clone(), self.data.clone());
         if let Some(status) = self.http_status {
             error = error.with_http_status(status);
+        }
+        if let Some(trace_id) = &self.trace_id {
+            error = error.with_trace_id(trace_id.clone());
         }
         Some(error.with_transient(self.errors.iter().any(GraphqlError::is_server_fault)))
     }

@@ -143,8 +143,14 @@ fn whole_refusal(reply: &Reply, several: bool) -> Answer {
 
 /// What the errors at one order mean for it.
 fn refusal(reply: &Reply, errors: Vec<GraphqlError>) -> Outcome {
-    let alone =
-        Reply { data: None, errors, extensions: None, http_status: reply.http_status, raw: Json::default() };
+    let alone = Reply {
+        data: None,
+        errors,
+        extensions: None,
+        http_status: reply.http_status,
+        raw: Json::default(),
+        trace_id: reply.trace_id.clone(),
+    };
     match alone.error() {
         Some(error) if error.is_retryable() => Outcome::Faulty(error),
         // Such as a token that may read and not write: no fault of the order's, and one that an administrator mends.

@@ -45,6 +45,13 @@ pub(super) struct Landing {
     round: Round,
 }
 
+/// Has the log tell of an order that failed, for who watches that and not the outbox.
+fn refused((id, settlement): &(i64, OrderSettlement)) {
+    if let OrderSettlement::Failed(reason) = settlement {
+        tracing::warn!(id, code = reason.code, error = reason.text, "an order was refused");
+    }
+}
+
 impl Drain {
     pub(super) async fn run(mut self) {
         let mut changes = self.store.outbox_changes();
@@ -167,6 +174,7 @@ impl Drain {
                     let wait = self.pace.failed(round, &error, now, fastrand::f64());
                     tracing::warn!(%error, ?wait, "orders cannot be sent now");
                     self.complain(error);
+                    self.store.meters().sender.paused();
                 }
             }
         }
@@ -184,6 +192,7 @@ impl Drain {
     /// Settles, and where the store cannot now, as with a full disk, tries again until it can.
     async fn settle(&mut self, settlements: Vec<(i64, OrderSettlement)>) -> Result<Vec<OutboxEntry>, Error> {
         let told = self.teller.is_some();
+        let counted = settlements.clone();
         loop {
             let (now, settlements) = (self.store.now(), settlements.clone());
             let settled = self.store.run(Durability::Disk, move |backend| {
@@ -197,7 +206,11 @@ impl Drain {
                 Ok(settled)
             });
             let error = match settled.await {
-                Ok(settled) => return Ok(settled),
+                Ok(settled) => {
+                    self.store.meters().sender.settled(&counted);
+                    counted.iter().for_each(refused);
+                    return Ok(settled);
+                }
                 Err(error) => error,
             };
             // A sender that is to end leaves the orders as they are: they are sent again after the next start.

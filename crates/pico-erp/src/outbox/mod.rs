@@ -110,9 +110,11 @@ impl Outbox {
                 .iter()
                 .enumerate()
                 .map(|(place, row)| queued(backend.enqueue(row, now)?, row).map_err(at(place)));
-            queued.collect()
+            queued.collect::<Result<Vec<Queued>, Error>>()
         });
-        queued.await
+        let queued = queued.await?;
+        self.store.meters().sender.superseded(queued.iter().map(|queued| queued.superseded).sum());
+        Ok(queued)
     }
 
     /// Queues a cancel; it is on disk when this returns.
@@ -125,7 +127,9 @@ impl Outbox {
 
     async fn queue_one(&self, row: NewOrder) -> Result<Queued, Error> {
         let now = self.store.now();
-        self.change(move |backend| queued(backend.enqueue(&row, now)?, &row)).await
+        let queued = self.change(move |backend| queued(backend.enqueue(&row, now)?, &row)).await?;
+        self.store.meters().sender.superseded(queued.superseded);
+        Ok(queued)
     }
 
     /// Runs a change to the outbox, and tells those who wait for one.

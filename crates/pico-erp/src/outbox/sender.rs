@@ -127,6 +127,8 @@ impl OutboxSenderBuilder {
             );
             self.store.outbox_changed();
         }
+        self.store.meters().sender.start();
+        self.client.transport().count_for(&self.store);
         let (stop, stopped) = watch::channel(false);
         let (board, news) = watch::channel(Board { batching: self.batch > 1, ..Board::default() });
         let drain = Drain {

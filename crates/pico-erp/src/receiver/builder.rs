@@ -38,6 +38,7 @@ pub struct WebhookReceiverBuilder {
     header_timeout: Duration,
     body_timeout: Duration,
     idle_timeout: Duration,
+    metrics_bind: Option<String>,
 }
 
 impl WebhookReceiverBuilder {
@@ -55,6 +56,7 @@ impl WebhookReceiverBuilder {
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(60),
+            metrics_bind: None,
         }
     }
 
@@ -155,6 +157,22 @@ impl WebhookReceiverBuilder {
         self
     }
 
+    /// Serves the metrics of the feed's store for Prometheus as well, on an address of their own such as `127.0.0.1:9464`:
+    /// the port that posts come to is open to the world, and what a plant produces is not the world's business. See
+    /// [`crate::MetricsServer`]. Default off.
+    #[must_use]
+    pub fn metrics_bind(mut self, address: impl Into<String>) -> Self {
+        self.metrics_bind = Some(address.into());
+        self
+    }
+
+    /// Serves no metrics.
+    #[must_use]
+    pub fn without_metrics(mut self) -> Self {
+        self.metrics_bind = None;
+        self
+    }
+
     /// Answers no question of health.
     #[must_use]
     pub fn without_health_path(mut self) -> Self {
@@ -177,9 +195,17 @@ impl WebhookReceiverBuilder {
             None => None,
         };
         let listener =
-            TcpListener::bind(&self.bind).await.map_err(|error| cannot_listen(&self.bind, error))?;
-        let address = listener.local_addr().map_err(|error| cannot_listen(&self.bind, error))?;
-        let counts = Arc::new(Counts::default());
+            TcpListener::bind(&self.bind).await.map_err(|error| cannot_listen("bind", &self.bind, error))?;
+        let address = listener.local_addr().map_err(|error| cannot_listen("bind", &self.bind, error))?;
+        let store = self.sink.metered();
+        let metrics = match (&store, self.metrics_bind) {
+            (Some(store), Some(address)) => Some(
+                // The name of this setting, where an address cannot be listened on.
+                store.metrics_server().bind_as("metrics_bind", address).start().await?,
+            ),
+            _ => None,
+        };
+        let counts = Arc::new(Counts::metered(store.as_ref()));
         let site = Arc::new(Site {
             rules: Rules {
                 path: self.path.clone(),
@@ -196,7 +222,14 @@ impl WebhookReceiverBuilder {
         let ways = Arc::new(Ways { site: Arc::clone(&site), tls, limits });
         let standing = Arc::new(watch::Sender::new(Standing::Open));
         let serving = acceptor::serve(listener, ways, self.max_connections, Arc::clone(&standing));
-        Ok(WebhookReceiver { address, path: self.path, site, standing, server: tokio::spawn(serving) })
+        Ok(WebhookReceiver {
+            address,
+            path: self.path,
+            site,
+            standing,
+            metrics,
+            server: tokio::spawn(serving),
+        })
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -243,7 +276,7 @@ fn check_path(field: &str, path: &str) -> Result<(), Error> {
     }
 }
 
-fn cannot_listen(address: &str, error: io::Error) -> Error {
+pub(crate) fn cannot_listen(field: &str, address: &str, error: io::Error) -> Error {
     const MODEL: &str = "give an address and a port such as 0.0.0.0:8080";
     let problem = match error.kind() {
         io::ErrorKind::AddrInUse => "another program listens there; give another port".to_owned(),
@@ -257,7 +290,7 @@ fn cannot_listen(address: &str, error: io::Error) -> Error {
         _ => format!("{error}; {MODEL}"),
     };
     // `invalid` and not `internal`: whoever set the address is the one to act.
-    Error::invalid("bind", format!("cannot listen on \"{address}\": {problem}")).with_source(error)
+    Error::invalid(field, format!("cannot listen on \"{address}\": {problem}")).with_source(error)
 }
 
 impl fmt::Debug for WebhookReceiverBuilder {

@@ -1,6 +1,10 @@
 //! [`ReceiverCounts`]: what a receiver has answered.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::metrics::PlantMeters;
+use crate::store::Store;
 
 /// How many posts a receiver has answered, by what became of them. Questions to the health path are not counted, nor is
 /// what was no HTTP request.
@@ -26,11 +30,13 @@ pub(super) struct Counts {
     refused: AtomicU64,
     unavailable: AtomicU64,
     failed: AtomicU64,
+    /// Where they are counted as well, over all receivers of a store.
+    meters: Option<Arc<PlantMeters>>,
 }
 
 /// One answer, as it is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Counted {
+pub(crate) enum Counted {
     Accepted,
     RefusedBySecret,
     Refused,
@@ -39,6 +45,12 @@ pub(super) enum Counted {
 }
 
 impl Counts {
+    pub(super) fn metered(store: Option<&Store>) -> Self {
+        let meters = store.map(|store| Arc::clone(store.meters()));
+        meters.iter().for_each(|meters| meters.receiver.start());
+        Self { meters, ..Self::default() }
+    }
+
     pub(super) fn count(&self, answer: Counted) {
         let counter = match answer {
             Counted::Accepted => &self.accepted,
@@ -48,6 +60,7 @@ impl Counts {
             Counted::Failed => &self.failed,
         };
         counter.fetch_add(1, Ordering::Relaxed);
+        self.meters.iter().for_each(|meters| meters.receiver.answered(answer));
     }
 
     pub(super) fn snapshot(&self) -> ReceiverCounts {

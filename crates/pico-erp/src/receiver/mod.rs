@@ -25,6 +25,8 @@ mod timed_io;
 mod tls;
 
 pub use builder::WebhookReceiverBuilder;
+pub(crate) use builder::cannot_listen;
+pub(crate) use counts::Counted;
 pub use counts::ReceiverCounts;
 pub(crate) use sink::Sink;
 
@@ -38,6 +40,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::error::{Error, ErrorKind};
+use crate::metrics::MetricsServer;
 use acceptor::Standing;
 use site::Site;
 
@@ -64,6 +67,8 @@ pub struct WebhookReceiver {
     path: String,
     site: Arc<Site>,
     standing: Arc<watch::Sender<Standing>>,
+    /// Serves the metrics, where that was asked for.
+    metrics: Option<MetricsServer>,
     /// Owns the listener and every connection.
     server: JoinHandle<()>,
 }
@@ -78,6 +83,13 @@ impl WebhookReceiver {
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address that the metrics are served on, where that was
+    /// [asked for](WebhookReceiverBuilder::metrics_bind).
+    #[must_use]
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(MetricsServer::local_addr)
     }
 
     /// The path that it takes posts on.

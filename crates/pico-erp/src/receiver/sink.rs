@@ -4,6 +4,7 @@ use futures_util::future::BoxFuture;
 
 use crate::error::Error;
 use crate::json::Json;
+use crate::store::Store;
 
 /// Keeps payloads durably.
 pub(crate) trait Sink: Send + Sync + 'static {
@@ -14,4 +15,9 @@ pub(crate) trait Sink: Send + Sync + 'static {
 
     /// Why nothing can be stored at the moment. Asked by the health path only, which shows the message to anybody.
     fn unavailable(&self) -> Option<Error>;
+
+    /// The store whose metrics count the posts, if there is one.
+    fn metered(&self) -> Option<Store> {
+        None
+    }
 }

@@ -7,6 +7,15 @@ use crate::store::inbox_table::InboxTable;
 use crate::store::operation_table::OperationTable;
 use crate::store::outbox_table::OutboxTable;
 
+/// When the oldest came in that nothing has become of yet, in microseconds since 1970.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct OldestUnsettled {
+    /// A completion that is neither acknowledged nor dead.
+    pub(crate) completion: Option<i64>,
+    /// An order that is still to be sent.
+    pub(crate) order: Option<i64>,
+}
+
 /// A transaction with savepoints, and the tables in it.
 pub(crate) trait Backend: InboxTable + OutboxTable + OperationTable + Send {
     /// Begins a transaction that shuts other processes' changes out.
@@ -23,6 +32,9 @@ pub(crate) trait Backend: InboxTable + OutboxTable + OperationTable + Send {
     fn undo(&mut self) -> Result<(), Error>;
     /// Closes the file, outside any transaction.
     fn close(self: Box<Self>);
+
+    /// Since when the oldest of each kind has been waiting for its end.
+    fn oldest_unsettled(&mut self) -> Result<OldestUnsettled, Error>;
 
     /// Gives space that is not used any more back to the file system, a little at a time.
     fn give_space_back(&mut self) -> Result<(), Error>;

@@ -22,6 +22,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::error::Error;
+use crate::metrics::{Meters, PlantMeters, StoreMeters};
 use backend::Backend;
 pub(crate) use role::{Role, RoleLock};
 pub(crate) use writer::Durability;
@@ -31,6 +32,9 @@ use writer::Writer;
 const KEEP_ACKED: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// How long a settled order is kept.
 const KEEP_SENT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// The name of the plant that has none.
+const UNNAMED: &str = "";
 
 /// A clock that tests can set.
 pub(crate) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -100,7 +104,8 @@ impl StoreBuilder {
         })?;
         let settings = sqlite::Settings { must_exist: self.must_exist, max_size: self.max_size };
         let opening = path.clone();
-        let writer = Writer::start(move || {
+        let meters = Meters::default();
+        let writer = Writer::start(Arc::clone(&meters.store), move || {
             let backend = sqlite::open(&opening, settings)?;
             Ok(Box::new(backend) as Box<dyn Backend>)
         })
@@ -110,6 +115,8 @@ impl StoreBuilder {
             retention: self.retention,
             clock: self.clock,
             writer,
+            plant_meters: meters.plant(UNNAMED),
+            meters,
             inbox_changes: watch::Sender::new(0),
             outbox_changes: watch::Sender::new(0),
         })))
@@ -142,6 +149,8 @@ struct Shared {
     retention: Retention,
     clock: Clock,
     writer: Writer,
+    meters: Meters,
+    plant_meters: Arc<PlantMeters>,
     inbox_changes: watch::Sender<u64>,
     outbox_changes: watch::Sender<u64>,
 }
@@ -220,6 +229,21 @@ impl Store {
     /// Takes one of the parts that only one at a time may play.
     pub(crate) fn take_role(&self, role: Role) -> Result<RoleLock, Error> {
         RoleLock::take(&self.0.path, role)
+    }
+
+    /// What is counted for the plant that this is the view of.
+    pub(crate) fn meters(&self) -> &Arc<PlantMeters> {
+        &self.0.plant_meters
+    }
+
+    /// What is counted for the store, whatever the plant.
+    pub(crate) fn store_meters(&self) -> &StoreMeters {
+        &self.0.meters.store
+    }
+
+    /// This store as each of its plants sees it, by the plants' names.
+    pub(crate) fn plant_views(&self) -> Vec<(String, Self)> {
+        vec![(UNNAMED.to_owned(), self.clone())]
     }
 
     pub(crate) fn inbox_changed(&self) {

@@ -4,13 +4,15 @@
 //! webhook posts then share one sync of the disk. Each piece of work has a savepoint of its own, so that one that
 //! fails undoes only itself. Nobody is answered before the transaction is over.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::backend::Backend;
 use crate::error::{Error, ErrorKind};
+use crate::metrics::StoreMeters;
 
 /// How many pieces of work may wait; more callers wait for a place.
 const QUEUE: usize = 1024;
@@ -73,6 +75,7 @@ pub(super) struct Writer {
 impl Writer {
     /// Starts the thread, and waits until it has opened the store.
     pub(super) async fn start(
+        meters: Arc<StoreMeters>,
         open: impl FnOnce() -> Result<Box<dyn Backend>, Error> + Send + 'static,
     ) -> Result<Self, Error> {
         let (jobs, waiting) = mpsc::channel(QUEUE);
@@ -83,7 +86,7 @@ impl Writer {
                 Ok(backend) => {
                     // Nobody to tell any more: then the channel is closed as well, and the thread ends.
                     let _ = opened.send(Ok(()));
-                    work_through(backend, waiting);
+                    work_through(backend, waiting, &meters);
                 }
                 Err(error) => {
                     let _ = opened.send(Err(error));
@@ -130,7 +133,7 @@ fn ended() -> Error {
     Error::new(ErrorKind::Internal, "the thread of the store has ended")
 }
 
-fn work_through(mut backend: Box<dyn Backend>, mut waiting: mpsc::Receiver<Job>) {
+fn work_through(mut backend: Box<dyn Backend>, mut waiting: mpsc::Receiver<Job>, meters: &StoreMeters) {
     let mut group = Vec::new();
     while let Some(first) = waiting.blocking_recv() {
         group.push(first);
@@ -138,13 +141,14 @@ fn work_through(mut backend: Box<dyn Backend>, mut waiting: mpsc::Receiver<Job>)
             let Ok(next) = waiting.try_recv() else { break };
             group.push(next);
         }
-        work_on(backend.as_mut(), &mut group);
+        work_on(backend.as_mut(), &mut group, meters);
     }
     backend.close();
 }
 
 /// One transaction for all of `group`.
-fn work_on(backend: &mut dyn Backend, group: &mut Vec<Job>) {
+fn work_on(backend: &mut dyn Backend, group: &mut Vec<Job>, meters: &StoreMeters) {
+    let begun = Instant::now();
     let durability = group.iter().map(|job| job.durability).max().unwrap_or(Durability::Process);
     let mut outcome = backend.begin(durability);
     for job in group.iter_mut() {
@@ -157,6 +161,7 @@ fn work_on(backend: &mut dyn Backend, group: &mut Vec<Job>) {
     if committed.is_err() {
         backend.roll_back();
     }
+    meters.transaction(begun, &committed);
     for job in group.drain(..) {
         job.work.answer(committed.clone());
     }

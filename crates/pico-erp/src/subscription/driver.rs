@@ -115,7 +115,7 @@ impl Driver {
             };
             self.standing.send_replace(Standing::NotOpen);
             if let Some(transport) = memory.choice.ended(&cause, opened) {
-                tracing::info!(transport = transport.name(), %cause, "a stream goes another way");
+                tracing::info!(transport = transport.name(), error = %cause, "a stream goes another way");
                 self.state(StreamState::Switched { transport, cause: Arc::new(cause) }).await?;
                 continue;
             }
@@ -123,7 +123,8 @@ impl Driver {
                 return self.closed(Some(cause)).await;
             }
             let (failures, delay) = memory.reconnect.lost(&cause, Instant::now(), fastrand::f64());
-            tracing::info!(failures, ?delay, %cause, "a stream will be connected again");
+            let transport = memory.choice.current().name();
+            tracing::info!(transport, failures, ?delay, error = %cause, "a stream will be connected again");
             self.state(StreamState::Retrying { failures, delay, cause: Arc::new(cause) }).await?;
             sleep(delay).await;
         }

@@ -9,6 +9,7 @@ mod delivery;
 mod event_streams;
 mod failures;
 mod feeds;
+mod metrics;
 mod outbox;
 mod proxies;
 mod scripted;

@@ -15,7 +15,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
-use super::backend::Backend;
+use super::backend::{Backend, OldestUnsettled};
 use super::writer::Durability;
 use crate::error::{Error, ErrorKind};
 use failure::Failure;
@@ -178,6 +178,25 @@ impl Backend for Sqlite {
         if let Err((_, error)) = self.connection.close() {
             tracing::warn!(%error, "the store was not closed cleanly; it is read from its log next time");
         }
+    }
+
+    fn oldest_unsettled(&mut self) -> Result<OldestUnsettled, Error> {
+        let oldest = |sql| {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            statement.query_row([], |row| row.get(0))
+        };
+        let read = || -> rusqlite::Result<OldestUnsettled> {
+            Ok(OldestUnsettled {
+                completion: oldest("SELECT min(arrived_us) FROM inbox WHERE state IN (0, 1, 2)")?,
+                // Each by the index of its state; an index of all three there is none.
+                order: oldest(
+                    "SELECT min(queued) FROM (SELECT min(queued_us) AS queued FROM outbox WHERE state = 0 \
+                     UNION ALL SELECT min(queued_us) FROM outbox WHERE state = 1 \
+                     UNION ALL SELECT min(queued_us) FROM outbox WHERE state = 2)",
+                )?,
+            })
+        };
+        read().map_err(|error| self.failure.of("its state cannot be read", error))
     }
 
     fn give_space_back(&mut self) -> Result<(), Error> {
