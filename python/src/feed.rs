@@ -61,6 +61,7 @@ impl Told<'_> {
             catch_up_overlap: self.overlap.read(py, "overlap")?,
             backoff: backoff().map_err(|error: Error| raise(py, &error))?,
             max_attempts: count("max_attempts", self.max_attempts).map_err(|error| raise(py, &error))?,
+            visible: FeedPolicy::default().visible,
         })
     }
 

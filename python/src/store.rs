@@ -65,7 +65,7 @@ impl Store {
             builder = builder.max_size(max_size);
         }
         let store = wait(py, None, None, builder.open())?;
-        Ok(Self { path: store.path().to_owned(), store: Slot::new("store", store) })
+        Ok(Self { path: store.location().into(), store: Slot::new("store", store) })
     }
 
     /// Moves a store's files out of the way, to `<path>.set-aside-<time>`, and returns the new path. For a damaged store,

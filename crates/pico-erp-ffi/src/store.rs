@@ -152,7 +152,7 @@ pub unsafe extern "C" fn pico_store_open(
             }
         }
         let core = runtime::block_on(builder.open(), None, None)?;
-        let path = CText::new(&core.path().to_string_lossy());
+        let path = CText::new(&core.location());
         out.write(Box::into_raw(Box::new(pico_store_t { core, path, closed: OnceLock::new() })));
         Ok(())
     })

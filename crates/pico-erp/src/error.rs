@@ -71,6 +71,9 @@ pub enum ErrorKind {
     StoreDamaged,
     /// 605: the store was written by a newer version of this library.
     StoreVersion,
+    /// 606: what was handed out to this process was handed out to another since, because it was not heard of for too long or
+    /// did not answer in time. What the other does counts.
+    LeaseLost,
     /// 900: something failed inside the library or the operating system, such as starting a thread.
     Internal,
     /// 901: a panic inside the library was caught at the border (C and Python only).
@@ -106,6 +109,7 @@ impl ErrorKind {
         Self::StoreInUse,
         Self::StoreDamaged,
         Self::StoreVersion,
+        Self::LeaseLost,
         Self::Internal,
         Self::Panic,
     ];
@@ -140,6 +144,7 @@ impl ErrorKind {
             Self::StoreInUse => 603,
             Self::StoreDamaged => 604,
             Self::StoreVersion => 605,
+            Self::LeaseLost => 606,
             Self::Internal => 900,
             Self::Panic => 901,
         }
@@ -175,6 +180,7 @@ impl ErrorKind {
             Self::StoreInUse => "store_in_use",
             Self::StoreDamaged => "store_damaged",
             Self::StoreVersion => "store_version",
+            Self::LeaseLost => "lease_lost",
             Self::Internal => "internal",
             Self::Panic => "panic",
         }

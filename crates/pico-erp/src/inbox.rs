@@ -19,6 +19,14 @@ impl Store {
     }
 }
 
+impl Store {
+    /// The notes in this store that a [`Feed::notes`](crate::Feed::notes) has taken in.
+    #[must_use]
+    pub fn notes_inbox(&self) -> Inbox {
+        Inbox { store: self.of_notes() }
+    }
+}
+
 impl Inbox {
     /// How many completions are in which state.
     ///

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::error::Error;
-use crate::feed::{CaughtUp, FeedNotice, FeedStatus};
+use crate::feed::{CaughtUp, FeedNotice, FeedPart, FeedStatus};
 use crate::json::Json;
 use crate::store::inbox_table::{InboxCounts, InboxEntry, Watermark};
 use crate::subscription::StreamState;
@@ -207,6 +207,8 @@ impl CaughtUpForm {
 struct StatusForm<'a> {
     inbox: CountsForm,
     watermarks: Vec<WatermarkForm>,
+    part: &'static str,
+    live_node: Option<&'a str>,
     stream: Option<StreamForm<'a>>,
     caught_up: Option<CaughtUpForm>,
     catch_up_error: Option<ErrorForm<'a>>,
@@ -214,18 +216,41 @@ struct StatusForm<'a> {
 }
 
 impl FeedStatus {
-    /// `{"inbox","watermarks","stream","caughtUp","catchUpError","storeError"}`: the forms of [`InboxCounts`], of
-    /// [`Watermark`]s in a list, of [`StreamState`], `{"at","since","listed","found"}`, and the forms of [`Error`]s.
+    /// `{"inbox","watermarks","part","liveNode","stream","caughtUp","catchUpError","storeError"}`: the forms of
+    /// [`InboxCounts`], of [`Watermark`]s in a list, `"live"` or `"standby"` and which node is live then, the form of
+    /// [`StreamState`], `{"at","since","listed","found"}`, and the forms of [`Error`]s.
     #[must_use]
     pub fn to_json(&self) -> Json {
         json(&StatusForm {
             inbox: CountsForm::of(&self.inbox),
             watermarks: self.watermarks.iter().map(WatermarkForm::of).collect(),
+            part: self.part.name(),
+            live_node: self.part.live_node(),
             stream: self.stream.as_ref().map(StreamForm::of),
             caught_up: self.caught_up.as_ref().map(CaughtUpForm::of),
             catch_up_error: self.catch_up_error.as_ref().map(ErrorForm::of),
             store_error: self.store_error.as_ref().map(ErrorForm::of),
         })
+    }
+}
+
+impl FeedPart {
+    /// The name in `--json` output: `live` or `standby`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Standby { .. } => "standby",
+        }
+    }
+
+    /// The other node that has the live source, when one is known.
+    #[must_use]
+    pub fn live_node(&self) -> Option<&str> {
+        match self {
+            Self::Live => None,
+            Self::Standby { live } => live.as_deref(),
+        }
     }
 }
 
@@ -279,6 +304,7 @@ impl<'a> WebhookForm<'a> {
 #[derive(Serialize)]
 #[serde(tag = "notice", rename_all = "snake_case", rename_all_fields = "camelCase")]
 enum NoticeForm<'a> {
+    Part { text: String, part: &'static str, live_node: Option<&'a str> },
     Stream { text: String, stream: StreamForm<'a> },
     Problem { text: String, error: ErrorForm<'a> },
     CaughtUp { text: String, caught_up: CaughtUpForm },
@@ -289,13 +315,14 @@ enum NoticeForm<'a> {
 }
 
 impl FeedNotice {
-    /// `{"notice","text", ...}`, where `text` is for people: `stream` with `stream`; `problem`, `catch_up_failed` and `store`
+    /// `{"notice","text", ...}`, where `text` is for people: `part` with `part` and `liveNode`; `stream` with `stream`; `problem`, `catch_up_failed` and `store`
     /// with `error`; `caught_up` with `caughtUp`; `dead_letter` with `id`, `reason`; `webhook` with `webhook`,
     /// which is `{"event", ...}`.
     #[must_use]
     pub fn to_json(&self) -> Json {
         let text = self.to_string();
         json(&match self {
+            Self::Part(part) => NoticeForm::Part { text, part: part.name(), live_node: part.live_node() },
             Self::Stream(state) => NoticeForm::Stream { text, stream: StreamForm::of(state) },
             Self::Problem(error) => NoticeForm::Problem { text, error: ErrorForm::of(error) },
             Self::CaughtUp(caught_up) => {
@@ -362,6 +389,7 @@ mod tests {
         let status = FeedStatus {
             inbox: InboxCounts { ready: 1, handed_out: 2, ..InboxCounts::default() },
             watermarks: vec![Watermark { source: Source::Sse, at: time(1), heard: time(2), reports: 3 }],
+            part: FeedPart::Standby { live: Some("erp2:77".to_owned()) },
             stream: Some(StreamState::Open {
                 transport: StreamTransport::Sse,
                 gap: Some(Duration::from_millis(1500)),
@@ -375,6 +403,7 @@ mod tests {
             [
                 r#"{"inbox":{"ready":1,"handedOut":2,"waiting":0,"acked":0,"dead":0,"skipped":0},"#,
                 r#""watermarks":[{"source":"sse","at":"1970-01-01T00:00:01Z","heard":"1970-01-01T00:00:02Z","reports":3}],"#,
+                r#""part":"standby","liveNode":"erp2:77","#,
                 r#""stream":{"state":"open","transport":"sse","gapSeconds":1.5},"#,
                 r#""caughtUp":{"at":"1970-01-01T00:00:04Z","since":null,"listed":5,"found":6},"#,
                 r#""catchUpError":null,"storeError":"#,
@@ -390,6 +419,10 @@ mod tests {
         let retrying =
             StreamState::Retrying { failures: 2, delay: Duration::from_millis(250), cause: Arc::new(full()) };
         for (notice, expected) in [
+            (
+                FeedNotice::Part(FeedPart::Live),
+                r#"{"notice":"part","text":"this node has the live source","part":"live","liveNode":null}"#.to_owned(),
+            ),
             (
                 FeedNotice::Stream(retrying),
                 format!(

@@ -69,7 +69,8 @@ pub use client::{
 };
 pub use error::{Error, ErrorKind};
 pub use feed::{
-    CaughtUp, Delivery, Feed, FeedBuilder, FeedNotice, FeedNotices, FeedPolicy, FeedStart, FeedStatus,
+    CaughtUp, Delivery, Feed, FeedBuilder, FeedItem, FeedNotice, FeedNotices, FeedPart, FeedPolicy,
+    FeedStart, FeedStatus,
 };
 pub use filter::{Filter, NoteFilter, OperationFilter, OrderCompleteFilter, SubOperationFilter};
 pub use graphql::{GraphqlError, Reply, Request};

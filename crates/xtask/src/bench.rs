@@ -6,7 +6,7 @@ use crate::tools::python;
 use crate::tree::Tree;
 
 /// The measurements, by the name of their program.
-const MEASUREMENTS: &[&str] = &["thousand_streams", "durable_webhooks", "import_orders"];
+const MEASUREMENTS: &[&str] = &["thousand_streams", "durable_webhooks", "import_orders", "nodes_and_plants"];
 
 /// Runs one measurement with its arguments, or all of them.
 pub(crate) fn run(tree: &Tree, words: &[&str]) -> Outcome {

@@ -6,14 +6,14 @@
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use tokio::time::sleep_until;
+use tokio::time::{sleep, sleep_until};
 
 use super::board::Board;
 use super::entry::row_of;
 use super::schedule::Schedule;
-use super::{CatalogueList, CatalogueStream, LIST_NOTE, ListNote};
+use super::{CatalogueList, CatalogueStream, LIST_NOTE, ListNote, last_list};
 use crate::client::Client;
 use crate::error::Error;
 use crate::filter::OperationFilter;
@@ -22,8 +22,9 @@ use crate::graphql::documents;
 use crate::json::Json;
 use crate::list_stream::ListStream;
 use crate::model::{Model as _, Operation};
-use crate::store::operation_table::{OperationRow, Origin, Put};
-use crate::store::{Durability, RoleLock, Store};
+use crate::store::candidacy::{Candidacy, Tenure};
+use crate::store::operation_table::{OperationRow, Origin};
+use crate::store::{Durability, Role, Store};
 use crate::subscription::{Notification, StreamState, Subscription};
 
 /// How many events go into the store together at most.
@@ -36,7 +37,7 @@ pub(super) struct Keeper {
     pub(super) store: Store,
     pub(super) board: Arc<Board>,
     pub(super) schedule: Schedule,
-    pub(super) _role: RoleLock,
+    pub(super) candidacy: Candidacy,
 }
 
 impl Drop for Keeper {
@@ -82,8 +83,39 @@ impl Listing {
     }
 }
 
+/// How often a keeper that stands by looks whether another has read a list.
+const LOOK: Duration = Duration::from_secs(1);
+
 impl Keeper {
+    /// Stands by until the catalogue is this process's to keep, and keeps it until it is another's.
     pub(super) async fn run(mut self) {
+        let mut holder = self.candidacy.holder();
+        loop {
+            let now = holder.borrow_and_update().clone();
+            if let Some(tenure) = now.tenure() {
+                self.schedule.restart(Instant::now());
+                tokio::select! {
+                    biased;
+                    over = holder.wait_for(|now| now.tenure() != Some(tenure)) => if over.is_err() { return },
+                    () = self.keep(tenure) => {}
+                }
+                self.board.stream(CatalogueStream::Offline);
+                continue;
+            }
+            let listed = self.board.now().ready;
+            tokio::select! {
+                changed = holder.changed() => if changed.is_err() { return },
+                () = sleep(LOOK), if !listed => {
+                    // A store that refuses is asked again.
+                    if matches!(last_list(&self.store).await, Ok(Some(_))) {
+                        self.board.listed();
+                    }
+                }
+            }
+        }
+    }
+
+    async fn keep(&mut self, tenure: Tenure) {
         let mut stream = self.open_stream();
         let mut listing = Listing::No;
         let mut tally = Tally::default();
@@ -116,8 +148,11 @@ impl Keeper {
                 }
                 Step::Batch(None) => {
                     listing = Listing::No;
-                    match self.end_list(&tally).await {
-                        Ok(()) => self.schedule.list_done(Instant::now()),
+                    match self.end_list(&tally, tenure).await {
+                        Ok(()) => {
+                            self.schedule.list_done(Instant::now());
+                            self.candidacy.ready(tenure);
+                        }
                         Err(error) => listing = self.list_failed(error),
                     }
                 }
@@ -169,13 +204,7 @@ impl Keeper {
         }
         let taken = self
             .store
-            .run(Durability::Process, move |backend| {
-                let mut changes = 0;
-                for row in &rows {
-                    changes += u64::from(backend.put_operation(row, Origin::Event, under_way)? != Put::Kept);
-                }
-                Ok(changes)
-            })
+            .run(Durability::Process, move |backend| backend.put_operations(&rows, Origin::Event, under_way))
             .await;
         match taken {
             Ok(changes) => self.board.changed(changes),
@@ -242,10 +271,7 @@ impl Keeper {
         let changes = self
             .store
             .run(Durability::Process, move |backend| {
-                let mut changes = 0;
-                for row in &rows {
-                    changes += u64::from(backend.put_operation(row, Origin::List, true)? != Put::Kept);
-                }
+                let changes = backend.put_operations(&rows, Origin::List, true)?;
                 for id in &unreadable_ids {
                     backend.touch_operation(id)?;
                 }
@@ -256,13 +282,15 @@ impl Keeper {
         Ok(())
     }
 
-    async fn end_list(&mut self, tally: &Tally) -> Result<(), Error> {
+    async fn end_list(&mut self, tally: &Tally, tenure: Tenure) -> Result<(), Error> {
         let now = self.store.now();
         let note = ListNote { at_us: now, count: tally.count, unreadable: tally.unreadable };
         let text = note.to_text();
         let gone = self
             .store
             .run(Durability::Process, move |backend| {
+                // A list that was read before the process was stopped is an old one.
+                backend.check_tenure(Role::Catalogue, tenure)?;
                 let gone = backend.end_list(now)?;
                 backend.set_note(LIST_NOTE, &text)?;
                 Ok(gone)

@@ -70,7 +70,7 @@ impl CatalogueBuilder {
         if self.refresh_every.is_zero() {
             return Err(Error::invalid("refresh_every", "must be longer than zero; 10 minutes is usual"));
         }
-        let role = self.store.take_role(Role::Catalogue)?;
+        let candidacy = self.store.stand_for(Role::Catalogue, &self.client).await?;
         self.client.transport().count_for(&self.store);
         let board = Arc::new(Board::new(last_list(&self.store).await?.is_some(), false));
         let keeper = Keeper {
@@ -78,7 +78,7 @@ impl CatalogueBuilder {
             store: self.store.clone(),
             board: Arc::clone(&board),
             schedule: Schedule::new(self.refresh_every, self.retry, Instant::now()),
-            _role: role,
+            candidacy,
         };
         let task = Mutex::new(Some(tokio::spawn(keeper.run())));
         Ok(Catalogue(Arc::new(Shared { store: self.store, board, task })))

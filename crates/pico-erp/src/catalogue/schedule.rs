@@ -43,6 +43,11 @@ impl Schedule {
         }
     }
 
+    /// As at the beginning.
+    pub(super) fn restart(&mut self, now: Instant) {
+        *self = Self::new(self.refresh_every, self.retry, now);
+    }
+
     /// When to begin a list; `None` while one is being read.
     pub(super) fn list_due(&self) -> Option<Instant> {
         (!self.listing).then_some(self.list_due)

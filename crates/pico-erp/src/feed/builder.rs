@@ -1,16 +1,20 @@
 //! [`FeedBuilder`]: how a feed is to work, checked, and its start.
 
+use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, broadcast, watch};
 
+use super::subject::{FeedItem, Subject};
 use super::{Feed, Shared, Standing, intake};
 use crate::backoff::Backoff;
 use crate::client::Client;
 use crate::error::Error;
-use crate::filter::{Filter as _, OrderCompleteFilter};
+use crate::filter::OrderCompleteFilter;
+use crate::model::OrderComplete;
 use crate::store::{Durability, Role, Store};
 
 /// How many notices a slow reader may be behind before it misses the oldest.
@@ -45,6 +49,11 @@ pub struct FeedPolicy {
     pub catch_up_overlap: Duration,
     /// The wait before a completion is handed out again, where the consumer names none. Default 1 s growing to 1 hour.
     pub backoff: Backoff,
+    /// Where several nodes share the store: how long a completion may be in a consumer's hands before it is handed out to
+    /// another, because this one seems to hang. [`super::Delivery::extend`] asks for more. Default 15 minutes. What a node had
+    /// in hand that is gone is handed out again much sooner: [`crate::StoreBuilder::node_lease`]. No meaning for a file: there
+    /// nothing is handed out again while its consumer lives.
+    pub visible: Duration,
     /// How often a completion is handed out before it becomes a dead letter. Default 50, which with the default waits
     /// is more than a day.
     pub max_attempts: u32,
@@ -58,6 +67,7 @@ impl Default for FeedPolicy {
             catch_up_every: Duration::from_secs(10 * 60),
             catch_up_overlap: Duration::from_secs(24 * 60 * 60),
             backoff: Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(60 * 60) },
+            visible: Duration::from_secs(15 * 60),
             max_attempts: 50,
         }
     }
@@ -66,18 +76,26 @@ impl Default for FeedPolicy {
 /// Settings of a [`Feed`].
 #[derive(Debug, Clone)]
 #[must_use]
-pub struct FeedBuilder {
-    pub(super) client: Client,
-    pub(super) store: Store,
-    pub(super) filter: OrderCompleteFilter,
-    pub(super) policy: FeedPolicy,
+pub struct FeedBuilder<E = OrderComplete> {
+    client: Client,
+    store: Store,
+    subject: Subject,
+    policy: FeedPolicy,
+    item: PhantomData<fn() -> E>,
 }
 
 impl FeedBuilder {
     /// Narrows the feed to some completions. What does not fit is not stored.
     pub fn filter(mut self, filter: OrderCompleteFilter) -> Self {
-        self.filter = filter;
+        self.subject = Subject::Completions(filter);
         self
+    }
+}
+
+impl<E: FeedItem> FeedBuilder<E> {
+    pub(super) fn new(client: &Client, store: &Store, subject: Subject) -> Self {
+        let store = subject.inbox(store);
+        Self { client: client.clone(), store, subject, policy: FeedPolicy::default(), item: PhantomData }
     }
 
     /// Sets how the feed works.
@@ -91,10 +109,10 @@ impl FeedBuilder {
     /// # Errors
     /// [`crate::ErrorKind::InvalidArgument`] naming the setting; [`crate::ErrorKind::StoreInUse`] while another feed runs on this
     /// store; otherwise as [`Store::open`].
-    pub async fn start(self) -> Result<Feed, Error> {
-        self.filter.check()?;
+    pub async fn start(self) -> Result<Feed<E>, Error> {
+        self.subject.check()?;
         check(&self.policy)?;
-        let role = self.store.take_role(Role::Feed)?;
+        let candidacy = self.store.stand_for(Role::Feed, &self.client).await?;
         let recovered = self.store.run(Durability::Process, |backend| backend.recover()).await?;
         if recovered > 0 {
             tracing::info!(recovered, "completions of an earlier run are handed out again");
@@ -104,10 +122,12 @@ impl FeedBuilder {
         let shared = Arc::new(Shared {
             client: self.client,
             store: self.store,
-            filter: self.filter,
+            subject: self.subject,
             policy: self.policy,
-            role: Mutex::new(Some(role)),
+            holder: candidacy.holder(),
+            candidacy: Mutex::new(Some(candidacy)),
             returned: Mutex::default(),
+            runtime: Handle::current(),
             news: Mutex::default(),
             notices: Mutex::new(Some(broadcast::Sender::new(NOTICES))),
             standing: watch::Sender::new(Standing::default()),
@@ -116,13 +136,16 @@ impl FeedBuilder {
             last_post: Mutex::default(),
         });
         let intake = tokio::spawn(intake::run(Arc::clone(&shared)));
-        Ok(Feed { shared, intake: Mutex::new(Some(intake)) })
+        Ok(Feed { shared, intake: Mutex::new(Some(intake)), item: PhantomData })
     }
 }
 
 fn check(policy: &FeedPolicy) -> Result<(), Error> {
     if policy.max_attempts == 0 {
         return Err(Error::invalid("max_attempts", "is 0, so nothing could be handed out; give 1 or more"));
+    }
+    if policy.visible < Duration::from_secs(1) {
+        return Err(Error::invalid("visible", "is shorter than a second; give a second or more"));
     }
     if policy.catch_up_every < Duration::from_secs(1) {
         return Err(Error::invalid("catch_up_every", "is shorter than a second; give a second or more"));

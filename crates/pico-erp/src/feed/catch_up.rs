@@ -12,13 +12,13 @@ use serde::Deserialize;
 use super::notice::CaughtUp;
 use super::{FeedStart, Shared, Take};
 use crate::error::Error;
-use crate::filter::Filter as _;
 use crate::graphql::Request;
 use crate::graphql::documents::{self, string_literal};
 use crate::json::Json;
 use crate::list_stream::ListStream;
-use crate::store::Durability;
+use crate::store::candidacy::Tenure;
 use crate::store::inbox_table::Source;
+use crate::store::{Durability, Role};
 
 /// The note that says that the first catch-up is through.
 const BEGUN: &str = "feed.begun";
@@ -38,7 +38,11 @@ pub(super) enum TimeFilter {
 }
 
 /// Asks and takes in once.
-pub(super) async fn catch_up(shared: &Shared, filter: TimeFilter) -> Result<(CaughtUp, TimeFilter), Error> {
+pub(super) async fn catch_up(
+    shared: &Shared,
+    filter: TimeFilter,
+    tenure: Tenure,
+) -> Result<(CaughtUp, TimeFilter), Error> {
     let filter = if filter == TimeFilter::Unknown { time_filter(shared).await? } else { filter };
     let asked = shared.store.now();
     let (begun, last, latest) = shared
@@ -60,8 +64,8 @@ pub(super) async fn catch_up(shared: &Shared, filter: TimeFilter) -> Result<(Cau
         }
         _ => (None, None),
     };
-    let document = documents::ORDER_COMPLETES;
-    let condition = joined(shared.filter.condition(), condition);
+    let document = shared.subject.list();
+    let condition = joined(shared.subject.condition(), condition);
     let request = Request::new(document.with_condition(condition.as_deref()));
     let mut list = ListStream::open(shared.client.transport(), &request, document.field).await?;
     let (mut listed, mut found) = (0, 0);
@@ -73,6 +77,8 @@ pub(super) async fn catch_up(shared: &Shared, filter: TimeFilter) -> Result<(Cau
     shared
         .store
         .run(Durability::Disk, move |backend| {
+            // The mark of a node that was stopped meanwhile may be behind another's.
+            backend.check_tenure(Role::Feed, tenure)?;
             if !begun {
                 backend.set_note(BEGUN, "1")?;
             }
@@ -171,13 +177,14 @@ async fn time_filter(shared: &Shared) -> Result<TimeFilter, Error> {
         }
         Err(_) => return Ok(TimeFilter::Absent),
     };
-    Ok(reply.data.as_ref().map_or(TimeFilter::Absent, operator))
+    let field = shared.subject.list().field;
+    Ok(reply.data.as_ref().map_or(TimeFilter::Absent, |data| operator(data, field)))
 }
 
-fn operator(data: &Json) -> TimeFilter {
+fn operator(data: &Json, field: &str) -> TimeFilter {
     let Ok(schema) = data.decode::<Schema>() else { return TimeFilter::Absent };
     let fields = &schema.schema.query_type.fields;
-    let list = fields.iter().find(|field| field.name == documents::ORDER_COMPLETES.field);
+    let list = fields.iter().find(|one| one.name == field);
     let condition = list.and_then(|field| field.args.iter().find(|argument| argument.name == "where"));
     let at = condition.and_then(|argument| argument.kind.fields().iter().find(|field| field.name == "at"));
     let operators = at.and_then(|field| field.kind.as_ref()).map_or(&[][..], Type::fields);
@@ -197,7 +204,7 @@ mod tests {
             let text = r#"{"__schema":{"queryType":{"fields":[
                 {"name":"operations","args":[{"name":"where","type":{"inputFields":[]}}]},
                 {"name":"operationOrderCompletes","args":[{"name":"where","type":AT}]}]}}}"#;
-            operator(&Json::new(text.replace("AT", at)).unwrap())
+            operator(&Json::new(text.replace("AT", at)).unwrap(), documents::ORDER_COMPLETES.field)
         };
         let with = |operators: &str| {
             format!(r#"{{"inputFields":[{{"name":"at","type":{{"inputFields":[{operators}]}}}}]}}"#)
@@ -218,7 +225,7 @@ mod tests {
         ] {
             assert_eq!(schema(&at), expected, "{at}");
         }
-        assert_eq!(operator(&Json::new("{}").unwrap()), TimeFilter::Absent);
+        assert_eq!(operator(&Json::new("{}").unwrap(), "noteEvents"), TimeFilter::Absent);
     }
 
     #[test]

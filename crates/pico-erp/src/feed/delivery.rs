@@ -6,11 +6,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Shared;
+use super::subject::FeedItem;
 use crate::error::{Error, ErrorKind};
 use crate::json::Json;
-use crate::model::{Model as _, OrderComplete};
+use crate::model::{NoteEvent, OrderComplete};
 use crate::store::Durability;
-use crate::store::inbox_table::{Claimed, Settlement, Source};
+use crate::store::inbox_table::{Claimed, Place, Settlement, Source};
 
 /// A completion, and the duty to say what became of it.
 ///
@@ -19,8 +20,8 @@ use crate::store::inbox_table::{Claimed, Settlement, Source};
 /// acknowledged, by [`Delivery::key`].
 #[derive(Debug)]
 #[must_use = "a delivery that is dropped is handed out again"]
-pub struct Delivery {
-    completion: OrderComplete,
+pub struct Delivery<E = OrderComplete> {
+    item: E,
     claimed: Claimed,
     held: Held,
 }
@@ -28,7 +29,7 @@ pub struct Delivery {
 /// Sees to it that a completion that was claimed is settled or given back, whatever becomes of whoever holds it.
 pub(super) struct Held {
     shared: Arc<Shared>,
-    id: i64,
+    place: Place,
     attempt: u32,
     /// Whether a consumer has seen it.
     seen: bool,
@@ -37,32 +38,49 @@ pub(super) struct Held {
 
 impl std::fmt::Debug for Held {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Held").field("id", &self.id).field("settled", &self.settled).finish_non_exhaustive()
+        f.debug_struct("Held")
+            .field("place", &self.place)
+            .field("settled", &self.settled)
+            .finish_non_exhaustive()
     }
 }
 
 impl Held {
     pub(super) fn new(shared: Arc<Shared>, claimed: &Claimed) -> Self {
         shared.outstanding.send_modify(|count| *count += 1);
-        Self { shared, id: claimed.id, attempt: claimed.attempt, seen: false, settled: false }
+        Self { shared, place: claimed.place(), attempt: claimed.attempt, seen: false, settled: false }
     }
 
     async fn settle(&mut self, settlement: Settlement) -> Result<(), Error> {
-        let (id, told) = (self.id, settlement.clone());
+        let (place, told) = (self.place, settlement.clone());
         let store = &self.shared.store;
         let now = store.now();
         let settled =
-            store.run(Durability::Disk, move |backend| backend.settle(id, &settlement, now)).await?;
+            store.run(Durability::Disk, move |backend| backend.settle(place, &settlement, now)).await?;
         self.settled = true;
-        store.inbox_changed();
+        store.inbox_settled();
         if settled {
             store.meters().feed.settled(&told);
             return Ok(());
         }
-        Err(Error::new(
-            ErrorKind::Closed,
-            format!("completion {id} is not in this feed's hands any more; it will be handed out again"),
-        ))
+        Err(self.lost())
+    }
+
+    fn lost(&self) -> Error {
+        Error::new(
+            ErrorKind::LeaseLost,
+            format!(
+                "completion {} is not in these hands any more: it was handed out to another, whose answer counts",
+                self.place.id
+            ),
+        )
+    }
+
+    async fn extend(&self, visible: Duration) -> Result<(), Error> {
+        let place = self.place;
+        let store = &self.shared.store;
+        let held = store.run(Durability::Process, move |backend| backend.extend(place, visible)).await?;
+        if held { Ok(()) } else { Err(self.lost()) }
     }
 
     /// When a completion that was handed out for the `attempt`th time is due again, and whether it ever is.
@@ -87,14 +105,14 @@ impl Held {
         };
         self.settle(settlement).await?;
         if let Some(reason) = dead {
-            self.shared.dead_letter(self.id, reason);
+            self.shared.dead_letter(self.place.id, reason);
         }
         Ok(())
     }
 
     async fn bury(&mut self, reason: &str) -> Result<(), Error> {
         self.settle(Settlement::Dead { reason: reason.to_owned() }).await?;
-        self.shared.dead_letter(self.id, reason.to_owned());
+        self.shared.dead_letter(self.place.id, reason.to_owned());
         Ok(())
     }
 }
@@ -108,19 +126,35 @@ impl Drop for Held {
                 // Nobody has seen it: whoever waited for it went away first.
                 Settlement::Return
             };
-            self.shared.give_back(self.id, settlement);
+            self.shared.give_back(self.place, settlement);
         }
         self.shared.outstanding.send_modify(|count| *count -= 1);
     }
 }
 
 impl Delivery {
+    /// The completion.
+    #[must_use]
+    pub fn completion(&self) -> &OrderComplete {
+        &self.item
+    }
+}
+
+impl Delivery<NoteEvent> {
+    /// The note, as it was at this event.
+    #[must_use]
+    pub fn note(&self) -> &NoteEvent {
+        &self.item
+    }
+}
+
+impl<E: FeedItem> Delivery<E> {
     /// Makes a claim a delivery, or a dead letter when it does not fit the type.
     pub(super) async fn of(claimed: Claimed, mut held: Held) -> Result<Option<Self>, Error> {
-        match OrderComplete::from_json(claimed.body.clone()) {
-            Ok(completion) => {
+        match E::from_json(claimed.body.clone()) {
+            Ok(item) => {
                 held.seen = true;
-                Ok(Some(Self { completion, claimed, held }))
+                Ok(Some(Self { item, claimed, held }))
             }
             Err(error) => {
                 held.bury(&error.to_string()).await?;
@@ -129,16 +163,16 @@ impl Delivery {
         }
     }
 
-    /// The completion.
+    /// What was handed out.
     #[must_use]
-    pub fn completion(&self) -> &OrderComplete {
-        &self.completion
+    pub fn item(&self) -> &E {
+        &self.item
     }
 
     /// What Pico sent, byte for byte.
     #[must_use]
     pub fn raw(&self) -> &Json {
-        self.completion.raw()
+        self.item.raw()
     }
 
     /// Its number in the inbox. It stays the same however often the completion is handed out.
@@ -147,19 +181,17 @@ impl Delivery {
         self.claimed.id
     }
 
+    /// The plant that it comes from; empty for the one without a name.
+    #[must_use]
+    pub fn plant(&self) -> &str {
+        self.held.shared.store.plant_name()
+    }
+
     /// A text that stands for this completion in this and every other store: what to remember it by, where booking it
-    /// twice would do harm. Made of order, operation, unit, time and serial.
+    /// twice would do harm. Made of order, operation, unit, time and serial; for a note, of its id, time and number.
     #[must_use]
     pub fn key(&self) -> String {
-        let done = &self.completion;
-        format!(
-            "{}/{}/{}/{}/{}",
-            done.external_order_id,
-            done.operation_id().unwrap_or_default(),
-            done.order_index.unwrap_or(0).max(0),
-            done.at,
-            done.produced_serial().unwrap_or_default()
-        )
+        self.item.feed_key()
     }
 
     /// How often it has been handed out, this time included. Above 1, an earlier time may have booked it.
@@ -186,11 +218,21 @@ impl Delivery {
         self.held.seen = false;
     }
 
+    /// Asks for more time, where several nodes share the store: the completion is not handed out to another for so long from
+    /// now on.
+    ///
+    /// # Errors
+    /// As [`Delivery::ack`].
+    pub async fn extend(&self, visible: Duration) -> Result<(), Error> {
+        self.held.extend(visible).await
+    }
+
     /// Says that the completion is booked. When this returns `Ok`, that is on disk, and it is never handed out again.
     ///
     /// # Errors
-    /// When the store refuses; the completion is then handed out again. [`ErrorKind::Closed`] when the feed was closed and
-    /// somebody else has it in hand.
+    /// When the store refuses; the completion is then handed out again. [`ErrorKind::LeaseLost`] when it was handed out to
+    /// somebody else meanwhile: the feed was closed, the node was not heard of for too long, or the consumer took longer than
+    /// [`super::FeedPolicy::visible`].
     pub async fn ack(mut self) -> Result<(), Error> {
         self.held.settle(Settlement::Ack).await?;
         let store = &self.held.shared.store;

@@ -1,5 +1,6 @@
 //! The task that takes completions in: reads the live stream, and runs the catch-up query at the start, after each
-//! reconnect, after each problem, and on a timer. It ends when the feed is closed or dropped.
+//! reconnect, after each problem, and on a timer. It ends when the feed is closed or dropped. Where several nodes share the
+//! store it does so only while this one has the plant's live source, and stands by otherwise.
 
 use std::future::pending;
 use std::pin::Pin;
@@ -15,6 +16,7 @@ use crate::backoff::Backoff;
 use crate::error::Error;
 use crate::json::Json;
 use crate::store::Durability;
+use crate::store::candidacy::{Holder, Tenure};
 use crate::store::inbox_table::Source;
 use crate::subscription::{Notification, StreamState, Subscription};
 
@@ -55,11 +57,47 @@ struct Intake {
     /// that ran out there is none before a catch-up is through.
     may_hold: bool,
     expire_at: Instant,
+    tenure: Tenure,
+    /// When the live source is given up because the stream does not open here. Never where there is nobody else.
+    give_up_at: Option<Instant>,
 }
 
+/// Stands by until the live source is this feed's, and takes completions in until it is another's.
 pub(super) async fn run(shared: Arc<Shared>) {
+    let mut holder = shared.holder.clone();
+    loop {
+        let now = holder.borrow_and_update().clone();
+        let in_good_hands = matches!(now, Holder::Other { ready: true, .. });
+        shared.standing.send_modify(|standing| standing.in_good_hands = in_good_hands);
+        if shared.store.is_shared() {
+            shared.notify(FeedNotice::Part(shared.part()));
+        }
+        let Some(tenure) = now.tenure() else {
+            if holder.changed().await.is_err() {
+                return;
+            }
+            continue;
+        };
+        tokio::select! {
+            biased;
+            // The candidacy is gone when this fails, and with it the feed.
+            over = holder.wait_for(|now| now.tenure() != Some(tenure)) => if over.is_err() { return },
+            () = take_in(&shared, tenure) => {}
+        }
+        shared.standing.send_modify(|standing| {
+            standing.stream_open = false;
+            standing.caught_up = false;
+            standing.holding = false;
+        });
+        locked(&shared.news).stream = None;
+    }
+}
+
+/// Takes completions in, until it is dropped.
+async fn take_in(shared: &Arc<Shared>, tenure: Tenure) {
     let now = Instant::now();
     let live = shared.policy.live;
+    let shared = Arc::clone(shared);
     let mut intake = Intake {
         stream: None,
         source: Source::Sse,
@@ -73,8 +111,11 @@ pub(super) async fn run(shared: Arc<Shared>) {
         hold_until: None,
         may_hold: true,
         expire_at: now,
+        tenure,
+        give_up_at: None,
         shared,
     };
+    intake.look_at_the_stream(false);
     loop {
         intake.step().await;
     }
@@ -102,13 +143,42 @@ impl Intake {
                 self.hand_out();
             }
             () = sleep_until(self.expire_at) => self.expire().await,
+            () = some(self.give_up_at.map(sleep_until)) => self.give_up(),
+        }
+    }
+
+    /// Notes whether the stream is open, and how long it may stay away before another node is given a chance.
+    fn look_at_the_stream(&mut self, open: bool) {
+        if open || !self.shared.policy.live || !self.shared.store.is_shared() {
+            self.give_up_at = None;
+        } else {
+            self.give_up_at.get_or_insert(Instant::now() + self.shared.store.node_lease());
+        }
+    }
+
+    fn give_up(&mut self) {
+        let lease = self.shared.store.node_lease();
+        self.give_up_at = Some(Instant::now() + lease);
+        if let Some(candidacy) = &*locked(&self.shared.candidacy) {
+            candidacy.give_up(self.tenure, lease * 3);
+        }
+    }
+
+    /// Tells the other nodes when nothing can be missed any more.
+    fn look_whether_ready(&self) {
+        let standing = *self.shared.standing.borrow();
+        if standing.caught_up
+            && (standing.stream_open || !self.shared.policy.live)
+            && let Some(candidacy) = &*locked(&self.shared.candidacy)
+        {
+            candidacy.ready(self.tenure);
         }
     }
 
     fn open(&mut self) {
         self.reopen_at = None;
-        match self.shared.client.order_completes_stream(&self.shared.filter) {
-            Ok(stream) => self.stream = Some(stream.into_json()),
+        match self.shared.subject.stream(&self.shared.client) {
+            Ok(stream) => self.stream = Some(stream),
             Err(error) => {
                 self.shared.notify(FeedNotice::Problem(error));
                 self.reopen_at = Some(Instant::now() + REOPEN);
@@ -153,6 +223,7 @@ impl Intake {
         self.shared.store.meters().feed.stream_ended();
         self.reopen_at = Some(Instant::now() + REOPEN);
         self.shared.standing.send_modify(|standing| standing.stream_open = false);
+        self.look_at_the_stream(false);
         self.missed_something();
     }
 
@@ -176,6 +247,8 @@ impl Intake {
             standing.holding = holding;
         });
         self.shared.store.meters().feed.stream(&state);
+        self.look_at_the_stream(open);
+        self.look_whether_ready();
         locked(&self.shared.news).stream = Some(state.clone());
         self.shared.notify(FeedNotice::Stream(state));
     }
@@ -202,11 +275,11 @@ impl Intake {
 
     fn catch_up(&mut self) {
         let shared = Arc::clone(&self.shared);
-        let filter = self.filter;
+        let (filter, tenure) = (self.filter, self.tenure);
         self.again = false;
         self.running = Some(Box::pin(async move {
             let begun = std::time::Instant::now();
-            let result = catch_up(&shared, filter).await;
+            let result = catch_up(&shared, filter, tenure).await;
             shared.store.meters().feed.caught_up(begun, &result);
             result
         }));
@@ -229,6 +302,7 @@ impl Intake {
                 }
                 self.shared.notify(FeedNotice::CaughtUp(caught_up));
                 self.shared.standing.send_modify(|standing| standing.caught_up = true);
+                self.look_whether_ready();
                 if self.again {
                     self.catch_up();
                     // Somebody who asks for it all the time does not keep what is there from being handed out.

@@ -3,8 +3,8 @@
 //! Every source puts what it hears into the inbox of the [store](crate::Store), where it is known again by its key;
 //! [`intake`] is the task that does so for the live stream and the catch-up query, the webhook receiver does so for
 //! posts. What a consumer sees comes out of the inbox only. [`catch_up`] asks Pico what the live sources missed;
-//! [`builder`] has the settings; [`delivery`] is a completion in a consumer's hands; [`arrival`] reads keys;
-//! [`webhook`] is the end of Pico's posts.
+//! [`builder`] has the settings; [`delivery`] is a completion in a consumer's hands; [`arrival`] reads keys; [`subject`] tells
+//! feeds of completions from feeds of notes; [`webhook`] is the end of Pico's posts.
 
 mod arrival;
 mod builder;
@@ -12,33 +12,38 @@ mod catch_up;
 mod delivery;
 mod intake;
 mod notice;
+mod subject;
 mod webhook;
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
-use crate::filter::{Filter as _, OrderCompleteFilter};
+use crate::filter::{NoteFilter, OrderCompleteFilter};
 use crate::json::Json;
-use crate::model::{Model as _, OrderComplete};
-use crate::store::inbox_table::{Claim, Received, Settlement, Source};
-use crate::store::{Durability, RoleLock, Store};
+use crate::model::{NoteEvent, OrderComplete};
+use crate::store::backend::Backend;
+use crate::store::candidacy::{Candidacy, Holder};
+use crate::store::inbox_table::{Claim, Place, Received, Settlement, Source};
+use crate::store::{Durability, Store};
 use crate::subscription::StreamState;
 use delivery::Held;
+use subject::Subject;
 
 pub use builder::{FeedBuilder, FeedPolicy, FeedStart};
 pub use delivery::Delivery;
-pub use notice::{CaughtUp, FeedNotice, FeedNotices, FeedStatus};
+pub use notice::{CaughtUp, FeedNotice, FeedNotices, FeedPart, FeedStatus};
+pub use subject::FeedItem;
 
-/// How often to look for what another process has put into the inbox, or replayed.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How long to wait before a store that refused is asked again.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -49,6 +54,8 @@ struct Standing {
     holding: bool,
     stream_open: bool,
     caught_up: bool,
+    /// Another node has the live source, and misses nothing.
+    in_good_hands: bool,
     closed: bool,
 }
 
@@ -64,11 +71,16 @@ struct News {
 struct Shared {
     client: Client,
     store: Store,
-    filter: OrderCompleteFilter,
+    subject: Subject,
     policy: FeedPolicy,
-    role: Mutex<Option<RoleLock>>,
+    /// Stands for the live source; `None` once the feed is closed.
+    candidacy: Mutex<Option<Candidacy>>,
+    /// Who has the live source.
+    holder: watch::Receiver<Holder>,
     /// Completions that were given back without an answer, until the next claim tells the store.
-    returned: Mutex<Vec<(i64, Settlement)>>,
+    returned: Mutex<Vec<(Place, Settlement)>>,
+    /// Where what was given back after the end is told to the store.
+    runtime: Handle,
     news: Mutex<News>,
     notices: Mutex<Option<broadcast::Sender<FeedNotice>>>,
     standing: watch::Sender<Standing>,
@@ -98,9 +110,44 @@ impl Shared {
         self.notify(FeedNotice::DeadLetter { id, reason });
     }
 
-    fn give_back(&self, id: i64, settlement: Settlement) {
-        locked(&self.returned).push((id, settlement));
-        self.store.inbox_changed();
+    /// Which part this feed plays.
+    fn part(&self) -> FeedPart {
+        match &*self.holder.borrow() {
+            Holder::Me(_) => FeedPart::Live,
+            Holder::Other { node, .. } => FeedPart::Standby { live: Some(node.clone()) },
+            Holder::Nobody => FeedPart::Standby { live: None },
+        }
+    }
+
+    fn give_back(&self, place: Place, settlement: Settlement) {
+        locked(&self.returned).push((place, settlement));
+        if self.standing.borrow().closed {
+            // There is no next claim.
+            self.tell_returned();
+        } else {
+            self.store.inbox_settled();
+        }
+    }
+
+    /// Tells the store what was given back, without waiting. Should that fail, the next feed or the time-out sees to it.
+    fn tell_returned(&self) {
+        let returned = std::mem::take(&mut *locked(&self.returned));
+        if returned.is_empty() {
+            return;
+        }
+        let store = self.store.clone();
+        let now = store.now();
+        self.runtime.spawn(async move {
+            let settle = move |backend: &mut dyn Backend| {
+                returned
+                    .iter()
+                    .try_for_each(|(place, settlement)| backend.settle(*place, settlement, now).map(|_| ()))
+            };
+            match store.run(Durability::Process, settle).await {
+                Ok(()) => store.inbox_changed(),
+                Err(error) => tracing::debug!(%error, "what was given back could not be told to the store"),
+            }
+        });
     }
 
     /// Notes that the store refused, or that it works.
@@ -117,18 +164,12 @@ impl Shared {
         }
     }
 
-    /// Whether the filter wants this completion. What does not decode is wanted: it becomes a dead letter, and is not lost.
-    fn wants(&self, body: &Json) -> bool {
-        self.filter == OrderCompleteFilter::all()
-            || OrderComplete::from_json(body.clone()).map_or(true, |done| self.filter.matches(&done))
-    }
-
     /// Puts reports into the inbox, and says how many were new. They are on disk when this returns.
     async fn take_in(&self, reports: Vec<Json>, source: Source, take: Take) -> Result<u64, Error> {
         let mut arrivals = Vec::with_capacity(reports.len());
         let mut unreadable = Vec::new();
-        for report in reports.into_iter().filter(|report| self.wants(report)) {
-            match arrival::arrival(report.clone(), source) {
+        for report in reports.into_iter().filter(|report| self.subject.wants(report)) {
+            match self.subject.arrival(report.clone(), source) {
                 Ok(arrival) => arrivals.push(arrival),
                 Err(error) => unreadable.push((report.detached(), error.to_string())),
             }
@@ -179,13 +220,13 @@ impl Shared {
     async fn claim(self: &Arc<Self>) -> Result<Claimed, Error> {
         let returned = std::mem::take(&mut *locked(&self.returned));
         let given_back = returned.clone();
-        let (limit, now) = (self.policy.max_attempts, self.store.now());
+        let (limit, visible, now) = (self.policy.max_attempts, self.policy.visible, self.store.now());
         let shared = Arc::clone(self);
         let claimed = self.store.run(Durability::Process, move |backend| {
-            for (id, settlement) in &given_back {
-                backend.settle(*id, settlement, now)?;
+            for (place, settlement) in &given_back {
+                backend.settle(*place, settlement, now)?;
             }
-            Ok(match backend.claim(limit, now)? {
+            Ok(match backend.claim(limit, now, visible)? {
                 // Made here, on the store's thread: should nobody wait for the answer any more, dropping this gives the
                 // completion back.
                 Claim::One(claimed) => Claimed::One(Held::new(shared, &claimed), claimed),
@@ -204,11 +245,11 @@ impl Shared {
     }
 
     /// Tells of those among the given back that have become dead letters.
-    fn tell_dead(&self, returned: Vec<(i64, Settlement)>) {
-        for (id, settlement) in returned {
+    fn tell_dead(&self, returned: Vec<(Place, Settlement)>) {
+        for (place, settlement) in returned {
             self.store.meters().feed.settled(&settlement);
             if let Settlement::Dead { reason } = settlement {
-                self.dead_letter(id, reason);
+                self.dead_letter(place.id, reason);
             }
         }
     }
@@ -249,10 +290,18 @@ enum Take {
 ///
 /// Completions of the same unit of the same order are handed out in the order of their times, one after the other is
 /// settled; others in the order of their arrival. Several tasks may call [`Feed::next`] at once.
-#[derive(Debug)]
-pub struct Feed {
+///
+/// [`Feed::notes`] makes one of operators' notes in the same way, a `Feed<NoteEvent>`.
+pub struct Feed<E = OrderComplete> {
     shared: Arc<Shared>,
     intake: Mutex<Option<JoinHandle<()>>>,
+    item: PhantomData<fn() -> E>,
+}
+
+impl<E> fmt::Debug for Feed<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Feed").field("shared", &self.shared).finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for Shared {
@@ -267,21 +316,27 @@ impl fmt::Debug for Shared {
 impl Feed {
     /// Starts building a feed from `client`'s Pico through `store`.
     pub fn builder(client: &Client, store: &Store) -> FeedBuilder {
-        FeedBuilder {
-            client: client.clone(),
-            store: store.clone(),
-            filter: OrderCompleteFilter::all(),
-            policy: FeedPolicy::default(),
-        }
+        FeedBuilder::new(client, store, Subject::Completions(OrderCompleteFilter::all()))
     }
+}
 
+impl Feed<NoteEvent> {
+    /// Starts building a feed of operators' notes (generation G3). They are kept apart from completions, under the same
+    /// plant: [`Store::notes_inbox`] looks into them. Notes come by the stream and the catch-up query; there are no webhooks
+    /// of them.
+    pub fn notes(client: &Client, store: &Store) -> FeedBuilder<NoteEvent> {
+        FeedBuilder::new(client, store, Subject::Notes(NoteFilter))
+    }
+}
+
+impl<E: FeedItem> Feed<E> {
     /// The next completion, as soon as there is one. `None` when the feed is closed. May be dropped at any time without
     /// losing one.
     ///
     /// # Errors
     /// What no waiting mends, such as [`ErrorKind::StoreDamaged`]. A full disk is waited out, and told of by
     /// [`Feed::notices`] and [`Feed::status`].
-    pub async fn next(&self) -> Option<Result<Delivery, Error>> {
+    pub async fn next(&self) -> Option<Result<Delivery<E>, Error>> {
         let mut standing = self.shared.standing.subscribe();
         let mut changes = self.shared.store.inbox_changes();
         loop {
@@ -307,7 +362,8 @@ impl Feed {
                 }
                 Ok(Claimed::Nothing { due }) => {
                     let until = due.map(|due| (due - self.shared.store.now()).max(0).cast_unsigned());
-                    until.map_or(LOOK_AGAIN, Duration::from_micros).min(LOOK_AGAIN)
+                    let look = self.shared.store.look_again();
+                    until.map_or(look, Duration::from_micros).min(look)
                 }
                 Err(error) if error.is_retryable() => {
                     sleep(STORE_PAUSE).await;
@@ -325,7 +381,7 @@ impl Feed {
     }
 
     /// Waits until nothing that happens from now on can be missed: the live stream is open, and the catch-up query is
-    /// through for the first time. A feed that is cut off later stays "opened": it catches up by itself.
+    /// through for the first time, here or on the node that has the live source. A feed that is cut off later stays "opened": it catches up by itself.
     ///
     /// # Errors
     /// [`ErrorKind::Closed`] when the feed is closed.
@@ -333,7 +389,7 @@ impl Feed {
         let live = self.shared.policy.live;
         let mut standing = self.shared.standing.subscribe();
         let now = standing
-            .wait_for(|now| now.closed || (now.caught_up && (now.stream_open || !live)))
+            .wait_for(|now| now.closed || now.in_good_hands || (now.caught_up && (now.stream_open || !live)))
             .await
             .map(|now| now.closed);
         match now {
@@ -364,14 +420,13 @@ impl Feed {
     /// # Errors
     /// As [`Store::open`].
     pub async fn status(&self) -> Result<FeedStatus, Error> {
-        let read = |backend: &mut dyn crate::store::backend::Backend| {
-            Ok((backend.inbox_counts()?, backend.watermarks()?))
-        };
+        let read = |backend: &mut dyn Backend| Ok((backend.inbox_counts()?, backend.watermarks()?));
         let (inbox, watermarks) = self.shared.store.run(Durability::Process, read).await?;
         let news = locked(&self.shared.news);
         Ok(FeedStatus {
             inbox,
             watermarks,
+            part: self.shared.part(),
             stream: news.stream.clone(),
             caught_up: news.caught_up,
             catch_up_error: news.catch_up_error.clone(),
@@ -401,7 +456,7 @@ impl Feed {
         // Whether they were settled in time makes no difference to what follows.
         let _ = timeout(until.saturating_duration_since(Instant::now()), all_settled).await;
         // Without the role the next feed may be at work already, and these are its to recover.
-        let Some(_role) = locked(&self.shared.role).take() else { return };
+        let Some(_candidacy) = locked(&self.shared.candidacy).take() else { return };
         let returned = std::mem::take(&mut *locked(&self.shared.returned));
         let now = self.shared.store.now();
         // Should this fail, the next feed recovers them all the same.
@@ -411,7 +466,7 @@ impl Feed {
             .run(Durability::Process, move |backend| {
                 returned
                     .iter()
-                    .try_for_each(|(id, settlement)| backend.settle(*id, settlement, now).map(|_| ()))
+                    .try_for_each(|(place, settlement)| backend.settle(*place, settlement, now).map(|_| ()))
             })
             .await;
     }
@@ -419,11 +474,18 @@ impl Feed {
     /// Ends the feed without waiting, as dropping it does; [`Feed::next`] gives `None` in every task that waits there.
     /// Completions that are in consumers' hands can still be settled. Another feed may be started on the store at once.
     pub fn end(&self) {
+        self.shut();
+    }
+}
+
+impl<E> Feed<E> {
+    fn shut(&self) {
         self.stop();
         if let Some(intake) = locked(&self.intake).take() {
             intake.abort();
         }
-        drop(locked(&self.shared.role).take());
+        drop(locked(&self.shared.candidacy).take());
+        self.shared.tell_returned();
     }
 
     fn stop(&self) {
@@ -432,8 +494,8 @@ impl Feed {
     }
 }
 
-impl Drop for Feed {
+impl<E> Drop for Feed<E> {
     fn drop(&mut self) {
-        self.end();
+        self.shut();
     }
 }

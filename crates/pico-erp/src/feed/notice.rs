@@ -14,6 +14,8 @@ use crate::webhook_keeper::KeeperNotice;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum FeedNotice {
+    /// The feed plays another part from now on. Only where several nodes share the store.
+    Part(FeedPart),
     /// The live stream's connection changed.
     Stream(StreamState),
     /// The live stream could not use an event, or has ended for good and is opened again later. The catch-up query is
@@ -40,6 +42,11 @@ pub enum FeedNotice {
 impl fmt::Display for FeedNotice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Part(FeedPart::Live) => f.write_str("this node has the live source"),
+            Self::Part(FeedPart::Standby { live: Some(node) }) => {
+                write!(f, "node {node} has the live source")
+            }
+            Self::Part(FeedPart::Standby { live: None }) => f.write_str("no node has the live source yet"),
             Self::Stream(StreamState::Connecting { transport }) => {
                 write!(f, "connecting by {}", transport.name())
             }
@@ -67,6 +74,19 @@ impl fmt::Display for FeedNotice {
     }
 }
 
+/// Which part a feed plays among those of the same plant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FeedPart {
+    /// It holds the live stream, and asks Pico for what that missed. The only part there is when the store is a file.
+    Live,
+    /// Another node does that, and this one takes over when it is gone. It hands out completions all the same.
+    Standby {
+        /// The node that does: its machine and process id. `None` while nobody does.
+        live: Option<String>,
+    },
+}
+
 /// What a catch-up query brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -89,6 +109,8 @@ pub struct FeedStatus {
     pub inbox: InboxCounts,
     /// How far each source has come.
     pub watermarks: Vec<Watermark>,
+    /// Which part it plays.
+    pub part: FeedPart,
     /// The live stream's last state; `None` where there is none.
     pub stream: Option<StreamState>,
     /// The last catch-up that was through.

@@ -6,7 +6,7 @@ use super::*;
 use crate::client::StreamTransport;
 use crate::error::{Error, ErrorKind};
 use crate::metrics::{KeptMetrics, Meters, StoreMetrics};
-use crate::store::inbox_table::{InboxCounts, Source, Watermark};
+use crate::store::inbox_table::{InboxCounts, Place, Source, Watermark};
 use crate::store::outbox_table::{OrderSettlement, OutboxCounts};
 use crate::subscription::StreamState;
 
@@ -29,7 +29,9 @@ fn snapshot(names: &[&str]) -> MetricsSnapshot {
         plant.feed.handed_out(2);
         plant.feed.acked(0, 700_000);
         plant.sender.start();
-        plant.sender.settled(&[(1, OrderSettlement::Sent { message: "created".into() })]);
+        plant
+            .sender
+            .settled(&[(Place { id: 1, fence: 1 }, OrderSettlement::Sent { message: "created".into() })]);
         plant.receiver.start();
         plant.receiver.answered(crate::receiver::Counted::RefusedBySecret);
         plant.requests.request(std::time::Instant::now(), &Ok::<_, Error>(()));

@@ -15,7 +15,7 @@ use crate::client::StreamTransport;
 use crate::error::{Error, ErrorKind};
 use crate::feed::CaughtUp;
 use crate::receiver::{Counted, ReceiverCounts};
-use crate::store::inbox_table::{Settlement, Source};
+use crate::store::inbox_table::{Place, Settlement, Source};
 use crate::store::outbox_table::OrderSettlement;
 use crate::subscription::StreamState;
 
@@ -364,7 +364,7 @@ impl SenderMeters {
     }
 
     /// What became of the orders of some requests is in the store.
-    pub(crate) fn settled(&self, settlements: &[(i64, OrderSettlement)]) {
+    pub(crate) fn settled(&self, settlements: &[(Place, OrderSettlement)]) {
         for (_, settlement) in settlements {
             match settlement {
                 OrderSettlement::Sent { .. } => &self.sent,

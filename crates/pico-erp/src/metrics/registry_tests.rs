@@ -86,6 +86,9 @@ fn what_never_ran_is_left_out() {
     plant.sender.start();
     let sent = OrderSettlement::Sent { message: "created".into() };
     // The same plant, whoever asks.
-    meters.plant("berlin").sender.settled(&[(1, sent.clone()), (2, sent)]);
+    meters
+        .plant("berlin")
+        .sender
+        .settled(&[(Place { id: 1, fence: 1 }, sent.clone()), (Place { id: 2, fence: 1 }, sent)]);
     assert_eq!(plant.snapshot("berlin").sender.map(|sender| sender.sent), Some(2));
 }

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn order(id: i64, kind: OrderKind, input: &str) -> ClaimedOrder {
-    ClaimedOrder { id, kind, input: input.to_owned(), attempt: 1, unsure: false }
+    ClaimedOrder { id, fence: 1, kind, input: input.to_owned(), attempt: 1, unsure: false }
 }
 
 fn saves(count: usize) -> Vec<ClaimedOrder> {

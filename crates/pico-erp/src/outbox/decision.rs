@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::batch::{Answer, Outcome};
 use crate::backoff::Backoff;
 use crate::error::{Error, ErrorKind};
+use crate::store::inbox_table::Place;
 use crate::store::outbox_table::{Again, ClaimedOrder, OrderKind, OrderSettlement, Reason};
 
 /// What is known when it is decided.
@@ -35,13 +36,13 @@ pub(crate) fn decide(
     orders: &[ClaimedOrder],
     answer: Answer,
     moment: Moment,
-) -> (Vec<(i64, OrderSettlement)>, Effect) {
+) -> (Vec<(Place, OrderSettlement)>, Effect) {
     match answer {
         Answer::Each(outcomes) => {
             let settlements = orders
                 .iter()
                 .zip(outcomes)
-                .map(|(order, outcome)| (order.id, after(order, outcome, orders.len(), moment)));
+                .map(|(order, outcome)| (order.place(), after(order, outcome, orders.len(), moment)));
             (settlements.collect(), Effect::Answered)
         }
         Answer::NoBatches(error) => {
@@ -52,7 +53,7 @@ pub(crate) fn decide(
                 unsure: false,
                 counts: false,
             };
-            (orders.iter().map(|order| (order.id, again.clone())).collect(), Effect::NoBatches(error))
+            (orders.iter().map(|order| (order.place(), again.clone())).collect(), Effect::NoBatches(error))
         }
         Answer::Nothing(error) => {
             let reason = Reason::of(&error);
@@ -70,7 +71,7 @@ pub(crate) fn decide(
                     counts: reached(&error),
                 }
             };
-            (orders.iter().map(|order| (order.id, again(order))).collect(), Effect::Pause(error))
+            (orders.iter().map(|order| (order.place(), again(order))).collect(), Effect::Pause(error))
         }
     }
 }

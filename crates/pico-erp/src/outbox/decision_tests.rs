@@ -10,7 +10,7 @@ const MOMENT: Moment = Moment {
 };
 
 fn order(kind: OrderKind, attempt: u32, unsure: bool) -> ClaimedOrder {
-    ClaimedOrder { id: 7, kind, input: "{}".to_owned(), attempt, unsure }
+    ClaimedOrder { id: 7, fence: 1, kind, input: "{}".to_owned(), attempt, unsure }
 }
 
 fn error(kind: ErrorKind) -> Error {

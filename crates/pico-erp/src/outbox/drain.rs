@@ -18,8 +18,11 @@ use super::sender::Board;
 use crate::backoff::Backoff;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
-use crate::store::outbox_table::{ClaimedOrder, OrderClaim, OrderSettlement, OutboxEntry};
-use crate::store::{Durability, RoleLock, Store};
+use crate::store::backend::Backend;
+use crate::store::candidacy::Candidacy;
+use crate::store::inbox_table::Place;
+use crate::store::outbox_table::{Again, ClaimedOrder, OrderClaim, OrderSettlement, OutboxEntry};
+use crate::store::{Durability, Store};
 
 /// How often old rows are deleted, and how many at a time.
 const EXPIRY: Duration = Duration::from_secs(60 * 60);
@@ -35,7 +38,8 @@ pub(super) struct Drain {
     pub(super) board: watch::Sender<Board>,
     pub(super) stop: watch::Receiver<bool>,
     pub(super) flights: JoinSet<Landing>,
-    pub(super) role: RoleLock,
+    pub(super) aloft: Aloft,
+    pub(super) candidacy: Candidacy,
 }
 
 /// A request that has ended.
@@ -46,9 +50,74 @@ pub(super) struct Landing {
 }
 
 /// Has the log tell of an order that failed, for who watches that and not the outbox.
-fn refused((id, settlement): &(i64, OrderSettlement)) {
+fn refused((place, settlement): &(Place, OrderSettlement)) {
     if let OrderSettlement::Failed(reason) = settlement {
-        tracing::warn!(id, code = reason.code, error = reason.text, "an order was refused");
+        tracing::warn!(id = place.id, code = reason.code, error = reason.text, "an order was refused");
+    }
+}
+
+/// When what this node was handed is not surely its own any more; never, where that cannot be.
+async fn lapse(store: &Store) {
+    while let Some(until) = store.surely_until() {
+        if until <= tokio::time::Instant::now() {
+            return;
+        }
+        tokio::time::sleep_until(until).await;
+    }
+    std::future::pending().await
+}
+
+fn gone() -> Error {
+    Error::new(
+        ErrorKind::LeaseLost,
+        "this node was not heard of for too long; another may send what it was to send",
+    )
+    .with_transient(true)
+}
+
+/// The orders that are being sent. What is still in here when the sender ends is given back to the store: on a database the
+/// node goes on living, so nobody else would ever take them over.
+pub(super) struct Aloft {
+    store: Store,
+    places: Vec<Place>,
+}
+
+impl Aloft {
+    pub(super) fn none(store: &Store) -> Self {
+        Self { store: store.clone(), places: Vec::new() }
+    }
+
+    fn landed(&mut self, orders: &[ClaimedOrder]) {
+        self.places.retain(|place| orders.iter().all(|order| order.place() != *place));
+    }
+}
+
+impl Drop for Aloft {
+    fn drop(&mut self) {
+        let places = std::mem::take(&mut self.places);
+        if places.is_empty() {
+            return;
+        }
+        // Without a runtime it is up to the next sender of this process.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let store = self.store.clone();
+        runtime.spawn(async move {
+            let now = store.now();
+            let again = OrderSettlement::Retry {
+                again: Again::Queued,
+                reason: None,
+                alone: false,
+                unsure: true,
+                counts: true,
+            };
+            let give_back = move |backend: &mut dyn Backend| {
+                places.iter().try_for_each(|place| backend.settle_order(*place, &again, now).map(|_| ()))
+            };
+            match store.run(Durability::Process, give_back).await {
+                Ok(()) => store.outbox_changed(),
+                Err(error) => tracing::debug!(%error, "what was being sent could not be given back"),
+            }
+        });
     }
 }
 
@@ -62,7 +131,7 @@ impl Drain {
                 break;
             }
             changes.borrow_and_update();
-            let mut wake = Instant::now() + RECHECK;
+            let mut wake = Instant::now() + self.store.look_again();
             if !stopping {
                 let Some(again) = self.launch().await else { break };
                 wake = again;
@@ -100,13 +169,17 @@ impl Drain {
             teller.finish().await;
         }
         // Until here no other sender may begin.
-        drop(self.role);
+        drop(self.candidacy);
     }
 
     /// Begins as many requests as may be, and says when to look again at the latest; never, once the store is closed.
     async fn launch(&mut self) -> Option<Instant> {
         loop {
             let now = Instant::now();
+            if self.lapsed(now) {
+                // What others may be sending by now is not sent; this node finds its way back or is closed.
+                return Some(now + RECHECK);
+            }
             let batch = match self.pace.leave(self.flights.len(), now) {
                 Leave::Go { batch } => batch,
                 Leave::Paused(until) => return Some(until),
@@ -121,7 +194,8 @@ impl Drain {
                 Ok(OrderClaim::Nothing { due }) => {
                     self.show(now);
                     let wait = due.and_then(|due| u64::try_from(due - clock).ok()).map(Duration::from_micros);
-                    return Some(now + wait.unwrap_or(RECHECK).min(RECHECK));
+                    let look = self.store.look_again();
+                    return Some(now + wait.unwrap_or(look).min(look));
                 }
                 Err(error) if error.kind() == ErrorKind::Closed => return None,
                 Err(error) => {
@@ -129,27 +203,39 @@ impl Drain {
                     return Some(now + RECHECK);
                 }
             };
-            self.store.outbox_changed();
+            self.store.outbox_settled();
             self.send(orders);
         }
     }
 
     fn send(&mut self, orders: Vec<ClaimedOrder>) {
+        self.aloft.places.extend(orders.iter().map(ClaimedOrder::place));
         let round = self.pace.round();
         let client = self.client.clone();
+        let store = self.store.clone();
         self.flights.spawn(async move {
             let answer = match request_for(&orders) {
-                Ok((request, keys)) => answer(client.transport().call_once(&request).await, &keys),
+                Ok((request, keys)) => tokio::select! {
+                    biased;
+                    // A process that was stopped must not send, when it goes on, what another has sent meanwhile.
+                    () = lapse(&store) => Answer::Nothing(gone()),
+                    reply = client.transport().call_once(&request) => answer(reply, &keys),
+                },
                 Err(error) => Answer::Nothing(error),
             };
             Landing { orders, answer, round }
         });
     }
 
+    fn lapsed(&self, now: Instant) -> bool {
+        self.store.surely_until().is_some_and(|until| until.into_std() <= now)
+    }
+
     /// Keeps what became of the orders of these requests, in one transaction. An error means that the sender has to end.
     async fn land(&mut self, landings: Vec<Landing>) -> Result<(), Error> {
         let now = Instant::now();
         let mut settlements = Vec::new();
+        let mut landed = Vec::new();
         for Landing { orders, answer, round } in landings {
             let moment = Moment {
                 now: self.store.now(),
@@ -159,6 +245,7 @@ impl Drain {
             };
             let (settled, effect) = decide(&orders, answer, moment);
             settlements.extend(settled);
+            landed.extend(orders);
             match effect {
                 Effect::Answered => {
                     self.pace.answered(round);
@@ -180,7 +267,8 @@ impl Drain {
         }
         self.show(now);
         let settled = self.settle(settlements).await?;
-        self.store.outbox_changed();
+        self.aloft.landed(&landed);
+        self.store.outbox_settled();
         if let Some(teller) = &self.teller
             && !settled.is_empty()
         {
@@ -190,17 +278,21 @@ impl Drain {
     }
 
     /// Settles, and where the store cannot now, as with a full disk, tries again until it can.
-    async fn settle(&mut self, settlements: Vec<(i64, OrderSettlement)>) -> Result<Vec<OutboxEntry>, Error> {
+    async fn settle(
+        &mut self,
+        settlements: Vec<(Place, OrderSettlement)>,
+    ) -> Result<Vec<OutboxEntry>, Error> {
         let told = self.teller.is_some();
         let counted = settlements.clone();
         loop {
             let (now, settlements) = (self.store.now(), settlements.clone());
             let settled = self.store.run(Durability::Disk, move |backend| {
                 let mut settled = Vec::new();
-                for (id, settlement) in &settlements {
-                    backend.settle_order(*id, settlement, now)?;
-                    if told {
-                        settled.extend(backend.outbox_entry(*id)?.filter(|entry| entry.state.is_settled()));
+                for (place, settlement) in &settlements {
+                    // What another sender was handed since is the other's to settle and to tell of.
+                    if backend.settle_order(*place, settlement, now)? && told {
+                        let entry = backend.outbox_entry(place.id)?;
+                        settled.extend(entry.filter(|entry| entry.state.is_settled()));
                     }
                 }
                 Ok(settled)

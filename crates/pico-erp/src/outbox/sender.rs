@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::Outbox;
-use super::drain::Drain;
+use super::drain::{Aloft, Drain};
 use super::notice::{OnSettled, Teller};
 use super::pace::Pace;
 use crate::backoff::Backoff;
@@ -118,7 +118,7 @@ impl OutboxSenderBuilder {
                 return Err(Error::invalid(name, format!("is {value}; it can be 1 to {most}")));
             }
         }
-        let role = self.store.take_role(Role::Outbox)?;
+        let candidacy = self.store.stand_for(Role::Outbox, &self.client).await?;
         let recovered = self.store.run(Durability::Process, |backend| backend.recover_orders()).await?;
         if recovered > 0 {
             tracing::info!(
@@ -141,7 +141,8 @@ impl OutboxSenderBuilder {
             board,
             stop: stopped,
             flights: tokio::task::JoinSet::new(),
-            role,
+            aloft: Aloft::none(&self.store),
+            candidacy,
         };
         let task = Mutex::new(Some(Owned::spawn(drain.run())));
         Ok(OutboxSender { outbox: self.store.outbox(), news, stop, task })

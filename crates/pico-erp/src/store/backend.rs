@@ -1,7 +1,8 @@
 //! [`Backend`]: what a store must be able to do, whatever keeps the data. All methods but those of the transaction are
 //! called inside one, on the store's own thread, and may block.
 
-use super::Durability;
+use super::candidacy::Tenure;
+use super::{Durability, Role};
 use crate::error::Error;
 use crate::store::inbox_table::InboxTable;
 use crate::store::operation_table::OperationTable;
@@ -38,6 +39,15 @@ pub(crate) trait Backend: InboxTable + OutboxTable + OperationTable + Send {
 
     /// Gives space that is not used any more back to the file system, a little at a time.
     fn give_space_back(&mut self) -> Result<(), Error>;
+    /// Makes the rows of one plant those that the tables are about, until the next call.
+    fn enter(&mut self, plant: &str) -> Result<(), Error>;
+    /// The plants that have been entered ever, by name.
+    fn plant_names(&mut self) -> Result<Vec<String>, Error>;
+    /// Says which Pico the plant's rows belong to: `instance`, when none was named before or it is to be named `anew`.
+    fn bind(&mut self, instance: &str, anew: bool) -> Result<String, Error>;
+    /// Refuses, with [`crate::ErrorKind::LeaseLost`], what only the holder of a role may do, when that is another by now. Held
+    /// until the transaction is over.
+    fn check_tenure(&mut self, role: Role, tenure: Tenure) -> Result<(), Error>;
     /// A value kept by name, such as when a feed was first started.
     fn note(&mut self, name: &str) -> Result<Option<String>, Error>;
     /// Keeps a value by name.

@@ -1,6 +1,7 @@
 //! [`InboxTable`]: completions from their arrival until they are settled, and what the rest of the crate knows of a row.
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -142,15 +143,30 @@ pub(crate) enum Received {
     Known,
 }
 
+/// A row that was handed out, and the fence that says to whom: each time it is handed out the fence grows, so an answer
+/// of somebody who had it before does not fit any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) id: i64,
+    pub(crate) fence: i64,
+}
+
 /// A completion as it is handed out.
 #[derive(Debug, Clone)]
 pub(crate) struct Claimed {
     pub(crate) id: i64,
+    pub(crate) fence: i64,
     /// How often it has been handed out, this time included.
     pub(crate) attempt: u32,
     pub(crate) source: Source,
     pub(crate) arrived: i64,
     pub(crate) body: Json,
+}
+
+impl Claimed {
+    pub(crate) fn place(&self) -> Place {
+        Place { id: self.id, fence: self.fence }
+    }
 }
 
 /// What is to become of a completion that was handed out.
@@ -235,6 +251,15 @@ pub struct Watermark {
     pub reports: u64,
 }
 
+/// A time of the store's; one that no calendar holds is the nearest that one does.
+pub(super) fn time(microseconds: i64) -> Timestamp {
+    Timestamp::from_microsecond(microseconds).unwrap_or(if microseconds < 0 {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    })
+}
+
 /// The inbox in a store. Times are microseconds since 1970.
 pub(crate) trait InboxTable {
     /// Takes in a report, unless it is known.
@@ -254,14 +279,17 @@ pub(crate) trait InboxTable {
     /// The watermarks of all sources that have reported.
     fn watermarks(&mut self) -> Result<Vec<Watermark>, Error>;
     /// Hands out the first completion that is due and has no unsettled one of the same unit before it. One that was handed
-    /// out `limit` times without an answer becomes a dead letter instead.
-    fn claim(&mut self, limit: u32, now: i64) -> Result<Claim, Error>;
-    /// Says what becomes of one that was handed out. One that is not handed out any more is left alone; then this
-    /// is false, unless it is to be acknowledged and is already.
-    fn settle(&mut self, id: i64, settlement: &Settlement, now: i64) -> Result<bool, Error>;
+    /// out `limit` times without an answer becomes a dead letter instead. Where several nodes work on the store, it is handed
+    /// out again when it is not settled for so long as it is `visible`, or when its node is gone.
+    fn claim(&mut self, limit: u32, now: i64, visible: Duration) -> Result<Claim, Error>;
+    /// Says what becomes of one that was handed out. One that is not handed out any more, or was handed to somebody else
+    /// since, is left alone; then this is false, unless it is to be acknowledged and was acknowledged by the same.
+    fn settle(&mut self, place: Place, settlement: &Settlement, now: i64) -> Result<bool, Error>;
+    /// Lets the one that has it keep it for so long from now on; false when it has it no more.
+    fn extend(&mut self, place: Place, visible: Duration) -> Result<bool, Error>;
     /// The latest time of completion that any source has reported.
     fn latest(&mut self) -> Result<Option<i64>, Error>;
-    /// Makes all ready that a consumer that is gone had been handed.
+    /// Makes all ready that a consumer that is gone had been handed. Nothing where nodes have leases: they run out.
     fn recover(&mut self) -> Result<u64, Error>;
     /// How many are in which state.
     fn inbox_counts(&mut self) -> Result<InboxCounts, Error>;

@@ -84,6 +84,14 @@ pub(crate) trait OperationTable {
     fn begin_list(&mut self) -> Result<(), Error>;
     /// Takes in what is told of an operation. `listing` says whether a list was begun and not ended.
     fn put_operation(&mut self, row: &OperationRow, origin: Origin, listing: bool) -> Result<Put, Error>;
+    /// Takes in what is told of several; returns how many changed.
+    fn put_operations(&mut self, rows: &[OperationRow], origin: Origin, listing: bool) -> Result<u64, Error> {
+        let mut changes = 0;
+        for row in rows {
+            changes += u64::from(self.put_operation(row, origin, listing)? != Put::Kept);
+        }
+        Ok(changes)
+    }
     /// Notes an operation that is listed, but cannot be read.
     fn touch_operation(&mut self, id: &str) -> Result<(), Error>;
     /// Marks as not listed since `now` what nobody told of since the list was begun; returns how many.

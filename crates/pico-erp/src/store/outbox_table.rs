@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use crate::error::Error;
 use crate::json::Json;
 use crate::orders::Units;
+use crate::store::inbox_table::Place;
 
 /// What is asked of Pico.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -153,12 +154,19 @@ pub(crate) enum Enqueued {
 #[derive(Debug, Clone)]
 pub(crate) struct ClaimedOrder {
     pub(crate) id: i64,
+    pub(crate) fence: i64,
     pub(crate) kind: OrderKind,
     pub(crate) input: String,
     /// How often it has been handed to the sender, this time included.
     pub(crate) attempt: u32,
     /// Whether an earlier try may have been carried out without an answer.
     pub(crate) unsure: bool,
+}
+
+impl ClaimedOrder {
+    pub(crate) fn place(&self) -> Place {
+        Place { id: self.id, fence: self.fence }
+    }
 }
 
 /// What there is to send: in one request, or nothing now.
@@ -311,9 +319,10 @@ pub(crate) trait OutboxTable {
     /// Hands out what can go in one request, at most `limit` orders: what is due and has no unsettled one of the same key
     /// before it, oldest first.
     fn claim_orders(&mut self, limit: usize, now: i64) -> Result<OrderClaim, Error>;
-    /// Says what becomes of one that was handed out. One that is not handed out any more is left alone.
-    fn settle_order(&mut self, id: i64, settlement: &OrderSettlement, now: i64) -> Result<(), Error>;
-    /// Queues all again that a sender that is gone had been handed.
+    /// Says what becomes of one that was handed out. One that is not handed out any more, or was handed to another sender
+    /// since, is left alone; then this is false.
+    fn settle_order(&mut self, place: Place, settlement: &OrderSettlement, now: i64) -> Result<bool, Error>;
+    /// Queues all again that a sender that is gone had been handed. Nothing where nodes have leases: they run out.
     fn recover_orders(&mut self) -> Result<u64, Error>;
     /// How many are in which state.
     fn outbox_counts(&mut self) -> Result<OutboxCounts, Error>;

@@ -21,7 +21,9 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    fn name(self) -> &'static str {
+    pub(super) const ALL: &[Self] = &[Self::Feed, Self::Outbox, Self::Catalogue];
+
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Feed => "feed",
             Self::Outbox => "outbox",
@@ -45,8 +47,8 @@ impl Drop for RoleLock {
 }
 
 impl RoleLock {
-    pub(crate) fn take(store: &Path, role: Role) -> Result<Self, Error> {
-        let path = lock_path(store, role);
+    pub(crate) fn take(store: &Path, plant: &str, role: Role) -> Result<Self, Error> {
+        let path = lock_path(store, plant, role);
         let failed = |error: std::io::Error| {
             Error::new(ErrorKind::Store, format!("{}: cannot be locked", path.display())).with_source(error)
         };
@@ -85,10 +87,38 @@ impl RoleLock {
     }
 }
 
-fn lock_path(store: &Path, role: Role) -> PathBuf {
+/// Beside the store. A plant's name can be part of a file's name: it has no characters that may not.
+fn lock_path(store: &Path, plant: &str, role: Role) -> PathBuf {
     let mut path = store.as_os_str().to_owned();
-    path.push(format!("-{}.lock", role.name()));
+    let plant = if plant.is_empty() { String::new() } else { format!("-{plant}") };
+    path.push(format!("{plant}-{}.lock", role.name()));
     path.into()
+}
+
+/// Takes every role of every plant that ever had one.
+pub(super) fn take_all(store: &Path) -> Result<Vec<RoleLock>, Error> {
+    let mut locks = Vec::new();
+    let mut take = |plant: &str| -> Result<(), Error> {
+        for role in Role::ALL {
+            locks.push(RoleLock::take(store, plant, *role)?);
+        }
+        Ok(())
+    };
+    take("")?;
+    let name = store.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let folder = store.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let unreadable = |error: std::io::Error| {
+        Error::new(ErrorKind::Store, format!("{}: cannot be read", folder.display())).with_source(error)
+    };
+    let end = format!("-{}.lock", Role::Feed.name());
+    let mut plants = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let file = entry.map_err(unreadable)?.file_name().to_string_lossy().into_owned();
+        let plant = file.strip_prefix(&name).and_then(|rest| rest.strip_prefix('-'));
+        plants.extend(plant.and_then(|rest| rest.strip_suffix(&end)).map(str::to_owned));
+    }
+    plants.iter().try_for_each(|plant| take(plant))?;
+    Ok(locks)
 }
 
 #[cfg(test)]
@@ -99,15 +129,15 @@ mod tests {
     fn a_role_is_played_once_at_a_time_and_the_second_is_told_by_whom() {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("erp.pico");
-        let feed = RoleLock::take(&store, Role::Feed).unwrap();
-        let _outbox = RoleLock::take(&store, Role::Outbox).unwrap();
-        let error = RoleLock::take(&store, Role::Feed).unwrap_err();
+        let feed = RoleLock::take(&store, "", Role::Feed).unwrap();
+        let _outbox = RoleLock::take(&store, "", Role::Outbox).unwrap();
+        let error = RoleLock::take(&store, "", Role::Feed).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::StoreInUse);
         assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
         // As a forked process has it.
         let inherited = feed.file.try_clone().unwrap();
         drop(feed);
-        RoleLock::take(&store, Role::Feed).unwrap();
+        RoleLock::take(&store, "", Role::Feed).unwrap();
         drop(inherited);
     }
 }

@@ -1,14 +1,18 @@
-//! The one thread that works on a store's file, and the group commit.
+//! The threads that work on a store's data, and the group commit.
 //!
 //! Work that arrives while a transaction is being synced waits, and goes into the next transaction together: sixty-four
 //! webhook posts then share one sync of the disk. Each piece of work has a savepoint of its own, so that one that
 //! fails undoes only itself. Nobody is answered before the transaction is over.
+//!
+//! Work has a lane. What is in one lane is done in order, in one transaction at a time; lanes are worked on side by side,
+//! as far as there are threads. A file has one thread and one lane; a database has several, and a lane for each plant.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 
 use super::backend::Backend;
 use crate::error::{Error, ErrorKind};
@@ -27,6 +31,9 @@ pub(crate) enum Durability {
     /// The change is on disk.
     Disk,
 }
+
+/// What is done in order.
+pub(super) type Lane = u64;
 
 /// Something to do in a transaction, and somebody who waits for it.
 trait Work: Send {
@@ -67,60 +74,182 @@ struct Job {
     work: Box<dyn Work>,
 }
 
+#[derive(Default)]
+struct Lanes {
+    waiting: HashMap<Lane, VecDeque<Job>>,
+    /// Lanes with work that no thread is at, in the order of their turn.
+    ready: VecDeque<Lane>,
+    closed: bool,
+    /// Threads that are at work or wait for it.
+    threads: usize,
+}
+
+/// What the callers and the threads share.
+struct Desk {
+    lanes: Mutex<Lanes>,
+    news: Condvar,
+    places: Semaphore,
+}
+
+impl Desk {
+    fn lanes(&self) -> MutexGuard<'_, Lanes> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, lane: Lane, job: Job) -> Result<(), Error> {
+        let mut lanes = self.lanes();
+        if lanes.closed {
+            return Err(closed());
+        }
+        if lanes.threads == 0 {
+            return Err(ended());
+        }
+        let lanes = &mut *lanes;
+        let waiting = lanes.waiting.entry(lane).or_insert_with(|| {
+            lanes.ready.push_back(lane);
+            VecDeque::new()
+        });
+        waiting.push_back(job);
+        self.news.notify_one();
+        Ok(())
+    }
+
+    /// The next transaction's work, all of one lane; `None` once the desk is closed and nothing is left.
+    fn next(&self, group: &mut Vec<Job>) -> Option<Lane> {
+        let mut lanes = self.lanes();
+        loop {
+            if let Some(lane) = lanes.ready.pop_front() {
+                let waiting = lanes.waiting.get_mut(&lane);
+                group.extend(waiting.into_iter().flat_map(|jobs| {
+                    let count = jobs.len().min(GROUP);
+                    jobs.drain(..count)
+                }));
+                return Some(lane);
+            }
+            if lanes.closed {
+                return None;
+            }
+            lanes = self.news.wait(lanes).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The lane may be worked on again.
+    fn done(&self, lane: Lane, count: usize) {
+        self.places.add_permits(count);
+        let mut lanes = self.lanes();
+        if lanes.waiting.get(&lane).is_some_and(|jobs| !jobs.is_empty()) {
+            lanes.ready.push_back(lane);
+            self.news.notify_one();
+        } else {
+            lanes.waiting.remove(&lane);
+        }
+    }
+
+    fn close(&self) {
+        self.lanes().closed = true;
+        self.news.notify_all();
+    }
+}
+
 pub(super) struct Writer {
-    jobs: Mutex<Option<mpsc::Sender<Job>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    desk: Arc<Desk>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Drop for Writer {
+    /// The threads finish what they were given, and end.
+    fn drop(&mut self) {
+        self.desk.close();
+    }
 }
 
 impl Writer {
-    /// Starts the thread, and waits until it has opened the store.
+    /// Starts `threads` threads, and waits until each has opened the store.
     pub(super) async fn start(
+        threads: usize,
         meters: Arc<StoreMeters>,
-        open: impl FnOnce() -> Result<Box<dyn Backend>, Error> + Send + 'static,
+        open: impl Fn() -> Result<Box<dyn Backend>, Error> + Send + Sync + 'static,
     ) -> Result<Self, Error> {
-        let (jobs, waiting) = mpsc::channel(QUEUE);
-        let (opened, open_result) = oneshot::channel();
-        let thread = std::thread::Builder::new()
-            .name("pico-erp-store".to_owned())
-            .spawn(move || match open() {
-                Ok(backend) => {
-                    // Nobody to tell any more: then the channel is closed as well, and the thread ends.
-                    let _ = opened.send(Ok(()));
-                    work_through(backend, waiting, &meters);
-                }
-                Err(error) => {
-                    let _ = opened.send(Err(error));
-                }
-            })
-            .map_err(|error| {
-                Error::new(ErrorKind::Internal, "the thread of the store could not be started")
-                    .with_source(error)
-            })?;
-        open_result.await.unwrap_or_else(|_| Err(ended()))?;
-        Ok(Self { jobs: Mutex::new(Some(jobs)), thread: Mutex::new(Some(thread)) })
+        let desk = Arc::new(Desk {
+            lanes: Mutex::new(Lanes { threads, ..Lanes::default() }),
+            news: Condvar::new(),
+            places: Semaphore::new(QUEUE),
+        });
+        let writer = Self { desk, threads: Mutex::default() };
+        let open = Arc::new(open);
+        let mut openings = Vec::with_capacity(threads);
+        for _ in 0..threads {
+            let (opened, opening) = oneshot::channel();
+            openings.push(opening);
+            let (desk, open, meters) = (Arc::clone(&writer.desk), Arc::clone(&open), Arc::clone(&meters));
+            let thread = std::thread::Builder::new()
+                .name("pico-erp-store".to_owned())
+                .spawn(move || {
+                    let leaving = Leaving(Arc::clone(&desk));
+                    match open() {
+                        Ok(backend) => {
+                            // Nobody to tell any more: then the desk is closed as well, and the thread ends.
+                            let _ = opened.send(Ok(()));
+                            work_through(backend, &desk, &meters);
+                        }
+                        Err(error) => {
+                            let _ = opened.send(Err(error));
+                        }
+                    }
+                    drop(leaving);
+                })
+                .map_err(|error| {
+                    Error::new(ErrorKind::Internal, "a thread of the store could not be started")
+                        .with_source(error)
+                })?;
+            writer.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        }
+        for opening in openings {
+            opening.await.unwrap_or_else(|_| Err(ended()))?;
+        }
+        Ok(writer)
     }
 
     pub(super) async fn run<T: Send + 'static>(
         &self,
+        lane: Lane,
         durability: Durability,
         work: impl FnOnce(&mut dyn Backend) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let (caller, answered) = oneshot::channel();
         let work = Box::new(Piece { work: Some(work), result: None, caller });
-        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let jobs = jobs.ok_or_else(closed)?;
-        jobs.send(Job { durability, work }).await.map_err(|_| ended())?;
-        drop(jobs);
+        if self.desk.lanes().closed {
+            return Err(closed());
+        }
+        let place = self.desk.places.acquire().await.map_err(|_| ended())?;
+        self.desk.put(lane, Job { durability, work })?;
+        // Given back when it is done.
+        place.forget();
         answered.await.unwrap_or_else(|_| Err(ended()))
     }
 
-    /// Lets the thread finish what it was given, and waits for its end.
+    /// Lets the threads finish what they were given, and waits for their end.
     pub(super) async fn close(&self) {
-        drop(self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
+        self.desk.close();
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
             // A failure of either join is a panic that the thread has already reported to its callers.
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+    }
+}
+
+/// Notes that a thread has ended, also by a panic: what nobody is there to do any more is answered by being dropped.
+struct Leaving(Arc<Desk>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        let mut lanes = self.0.lanes();
+        lanes.threads -= 1;
+        if lanes.threads == 0 {
+            lanes.waiting.clear();
+            lanes.ready.clear();
+            self.0.places.close();
         }
     }
 }
@@ -133,17 +262,26 @@ fn ended() -> Error {
     Error::new(ErrorKind::Internal, "the thread of the store has ended")
 }
 
-fn work_through(mut backend: Box<dyn Backend>, mut waiting: mpsc::Receiver<Job>, meters: &StoreMeters) {
+fn work_through(mut backend: Box<dyn Backend>, desk: &Desk, meters: &StoreMeters) {
     let mut group = Vec::new();
-    while let Some(first) = waiting.blocking_recv() {
-        group.push(first);
-        while group.len() < GROUP {
-            let Ok(next) = waiting.try_recv() else { break };
-            group.push(next);
-        }
+    while let Some(lane) = desk.next(&mut group) {
+        let _busy = Busy { desk, lane, count: group.len() };
         work_on(backend.as_mut(), &mut group, meters);
     }
     backend.close();
+}
+
+/// A lane that is worked on, until this is dropped, also by a panic.
+struct Busy<'a> {
+    desk: &'a Desk,
+    lane: Lane,
+    count: usize,
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.desk.done(self.lane, self.count);
+    }
 }
 
 /// One transaction for all of `group`.

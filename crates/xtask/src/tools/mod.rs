@@ -6,6 +6,7 @@
 mod dotnet;
 mod node;
 mod peers;
+mod postgres;
 pub(crate) mod python;
 mod stamp;
 mod system;
@@ -30,6 +31,7 @@ const TOOLS: &[(&str, &[Suite], Install)] = &[
     ("C++ compiler", &[Suite::C], system::cxx_compiler),
     ("valgrind", &[Suite::C], system::valgrind),
     ("curl", &[Suite::Curl], system::curl),
+    ("PostgreSQL", &[Suite::Rust, Suite::Crash], postgres::tool),
     ("Python", &[Suite::Python, Suite::Dotnet, Suite::Faults], python::tool),
     ("Node.js", &[Suite::Dotnet, Suite::Peers], node::tool),
     (".NET", &[Suite::Dotnet], dotnet::tool),

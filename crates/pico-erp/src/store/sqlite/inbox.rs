@@ -1,14 +1,15 @@
 //! The inbox in SQLite.
 
-use jiff::Timestamp;
+use std::time::Duration;
+
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::Sqlite;
 use crate::error::Error;
 use crate::json::Json;
 use crate::store::inbox_table::{
-    Arrival, Claim, Claimed, InboxCounts, InboxEntry, InboxState, InboxTable, Received, Settlement, Source,
-    Watermark,
+    Arrival, Claim, Claimed, InboxCounts, InboxEntry, InboxState, InboxTable, Place, Received, Settlement,
+    Source, Watermark, time,
 };
 
 const ENTRY: &str = "SELECT id, order_id, operation_id, order_index, at_us, serial, state, attempts, source, \
@@ -24,10 +25,10 @@ impl Sqlite {
 
     fn receive_as(&mut self, arrival: &Arrival, state: InboxState, now: i64) -> rusqlite::Result<Received> {
         let key = &arrival.key;
-        let place = params![key.order_id, key.operation_id, key.order_index, key.at];
+        let place = params![key.order_id, key.operation_id, key.order_index, key.at, self.plant];
         let mut alike = self.connection.prepare_cached(
             "SELECT id, serial, state = 0 AND attempts = 0 FROM inbox \
-             WHERE order_id = ?1 AND operation_id = ?2 AND order_index = ?3 AND at_us = ?4",
+             WHERE plant = ?5 AND order_id = ?1 AND operation_id = ?2 AND order_index = ?3 AND at_us = ?4",
         )?;
         let mut rows = alike.query(place)?;
         while let Some(row) = rows.next()? {
@@ -53,7 +54,7 @@ impl Sqlite {
         self.connection
             .prepare_cached(
                 "INSERT INTO inbox (order_id, operation_id, order_index, at_us, serial, state, source, \
-                 arrived_us, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                 arrived_us, body, plant) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             )?
             .execute(params![
                 key.order_id,
@@ -64,7 +65,8 @@ impl Sqlite {
                 state.number(),
                 arrival.source.name(),
                 now,
-                body
+                body,
+                self.plant
             ])?;
         Ok(Received::New)
     }
@@ -75,33 +77,38 @@ impl Sqlite {
         self.connection
             .prepare_cached(
                 "UPDATE inbox SET due_us = ?1 + (due_us - settled_us), settled_us = ?1 \
-                 WHERE state = 2 AND due_us > ?1 AND settled_us > ?1",
+                 WHERE plant = ?2 AND state = 2 AND due_us > ?1 AND settled_us > ?1",
             )?
-            .execute([now])?;
+            .execute([now, self.plant])?;
         self.connection
-            .prepare_cached("UPDATE inbox SET state = 0, due_us = NULL WHERE state = 2 AND due_us <= ?1")?
-            .execute([now])?;
+            .prepare_cached(
+                "UPDATE inbox SET state = 0, due_us = NULL WHERE plant = ?2 AND state = 2 AND due_us <= ?1",
+            )?
+            .execute([now, self.plant])?;
         Ok(())
     }
 
     fn claim_one(&mut self, limit: u32, now: i64) -> rusqlite::Result<Claim> {
         self.promote(now)?;
-        let first: Option<(i64, u32, String, i64, String)> = self
+        let first: Option<(i64, u32, String, i64, String, i64)> = self
             .connection
             .prepare_cached(
-                "SELECT id, attempts, source, arrived_us, body FROM inbox AS this WHERE state = 0 AND NOT EXISTS (\
-                 SELECT 1 FROM inbox AS before WHERE before.order_id = this.order_id \
+                "SELECT id, attempts, source, arrived_us, body, fence FROM inbox AS this \
+                 WHERE plant = ?1 AND state = 0 AND NOT EXISTS (\
+                 SELECT 1 FROM inbox AS before WHERE before.plant = this.plant AND before.order_id = this.order_id \
                  AND before.operation_id = this.operation_id AND before.order_index = this.order_index \
                  AND before.at_us <= this.at_us AND before.state < 3 \
                  AND (before.at_us < this.at_us OR before.id < this.id)) ORDER BY id LIMIT 1",
             )?
-            .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
+            .query_row([self.plant], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+            })
             .optional()?;
-        let Some((id, attempts, source, arrived, body)) = first else {
+        let Some((id, attempts, source, arrived, body, fence)) = first else {
             let due = self
                 .connection
-                .prepare_cached("SELECT min(due_us) FROM inbox WHERE state = 2")?
-                .query_row([], |row| row.get(0))?;
+                .prepare_cached("SELECT min(due_us) FROM inbox WHERE plant = ?1 AND state = 2")?
+                .query_row([self.plant], |row| row.get(0))?;
             return Ok(Claim::Nothing { due });
         };
         if attempts >= limit {
@@ -118,10 +125,12 @@ impl Sqlite {
             }
         };
         self.connection
-            .prepare_cached("UPDATE inbox SET state = 1, attempts = attempts + 1 WHERE id = ?1")?
+            .prepare_cached(
+                "UPDATE inbox SET state = 1, attempts = attempts + 1, fence = fence + 1 WHERE id = ?1",
+            )?
             .execute([id])?;
         let source = Source::from_name(&source).unwrap_or(Source::CatchUp);
-        Ok(Claim::One(Claimed { id, attempt: attempts + 1, source, arrived, body }))
+        Ok(Claim::One(Claimed { id, fence: fence + 1, attempt: attempts + 1, source, arrived, body }))
     }
 
     fn bury(&self, id: i64, reason: &str, now: i64) -> rusqlite::Result<()> {
@@ -133,37 +142,40 @@ impl Sqlite {
         Ok(())
     }
 
-    fn settle_one(&mut self, id: i64, settlement: &Settlement, now: i64) -> rusqlite::Result<bool> {
-        let connection = &self.connection;
+    fn settle_one(&mut self, place: Place, settlement: &Settlement, now: i64) -> rusqlite::Result<bool> {
+        let (connection, plant, Place { id, fence }) = (&self.connection, self.plant, place);
         let settled = match settlement {
             Settlement::Ack => connection
                 .prepare_cached(
-                    "UPDATE inbox SET state = 3, settled_us = ?2, reason = NULL, due_us = NULL \
-                     WHERE id = ?1 AND state = 1",
+                    "UPDATE inbox SET state = 3, settled_us = ?4, reason = NULL, due_us = NULL \
+                     WHERE id = ?1 AND plant = ?2 AND state = 1 AND fence = ?3",
                 )?
-                .execute(params![id, now])?,
+                .execute(params![id, plant, fence, now])?,
             Settlement::Retry { at, reason } => connection
                 .prepare_cached(
-                    "UPDATE inbox SET state = 2, due_us = ?2, settled_us = ?3, reason = ?4 \
-                     WHERE id = ?1 AND state = 1",
+                    "UPDATE inbox SET state = 2, due_us = ?5, settled_us = ?4, reason = ?6 \
+                     WHERE id = ?1 AND plant = ?2 AND state = 1 AND fence = ?3",
                 )?
-                .execute(params![id, at, now, reason])?,
+                .execute(params![id, plant, fence, now, at, reason])?,
             Settlement::Dead { reason } => connection
                 .prepare_cached(
-                    "UPDATE inbox SET state = 4, settled_us = ?2, reason = ?3, due_us = NULL \
-                     WHERE id = ?1 AND state = 1",
+                    "UPDATE inbox SET state = 4, settled_us = ?4, reason = ?5, due_us = NULL \
+                     WHERE id = ?1 AND plant = ?2 AND state = 1 AND fence = ?3",
                 )?
-                .execute(params![id, now, reason])?,
+                .execute(params![id, plant, fence, now, reason])?,
             Settlement::Return => connection
                 .prepare_cached(
-                    "UPDATE inbox SET state = 0, attempts = attempts - 1 WHERE id = ?1 AND state = 1",
+                    "UPDATE inbox SET state = 0, attempts = attempts - 1 \
+                     WHERE id = ?1 AND plant = ?2 AND state = 1 AND fence = ?3",
                 )?
-                .execute([id])?,
+                .execute(params![id, plant, fence])?,
         };
         if settled > 0 || !matches!(settlement, Settlement::Ack) {
             return Ok(settled > 0);
         }
-        connection.prepare_cached("SELECT 1 FROM inbox WHERE id = ?1 AND state = 3")?.exists([id])
+        connection
+            .prepare_cached("SELECT 1 FROM inbox WHERE id = ?1 AND plant = ?2 AND state = 3 AND fence = ?3")?
+            .exists([id, plant, fence])
     }
 }
 
@@ -189,11 +201,11 @@ impl InboxTable for Sqlite {
             .connection
             .prepare_cached(
                 "INSERT INTO inbox (order_id, operation_id, order_index, at_us, state, source, arrived_us, \
-                 settled_us, reason, body) SELECT '', '', ?1, 0, 4, ?2, ?3, ?3, ?4, ?5 WHERE NOT EXISTS \
-                 (SELECT 1 FROM inbox WHERE order_id = '' AND operation_id = '' AND order_index = ?1 AND body = ?5)",
+                 settled_us, reason, body, plant) SELECT '', '', ?1, 0, 4, ?2, ?3, ?3, ?4, ?5, ?6 WHERE NOT EXISTS \
+                 (SELECT 1 FROM inbox WHERE plant = ?6 AND order_id = '' AND operation_id = '' AND order_index = ?1 AND body = ?5)",
             )
             .and_then(|mut insert| {
-                insert.execute(params![UNREADABLE, source.name(), now, reason, body.as_str()])
+                insert.execute(params![UNREADABLE, source.name(), now, reason, body.as_str(), self.plant])
             });
         Ok(if self.inbox(insert)? == 0 { Received::Known } else { Received::New })
     }
@@ -202,19 +214,19 @@ impl InboxTable for Sqlite {
         let advanced = self
             .connection
             .prepare_cached(
-                "INSERT INTO watermarks (source, at_us, heard_us, reports) VALUES (?1, ?2, ?3, ?4) \
-                 ON CONFLICT (source) DO UPDATE SET at_us = max(at_us, excluded.at_us), \
+                "INSERT INTO watermarks (source, at_us, heard_us, reports, plant) VALUES (?1, ?2, ?3, ?4, ?5) \
+                 ON CONFLICT (plant, source) DO UPDATE SET at_us = max(at_us, excluded.at_us), \
                  heard_us = excluded.heard_us, reports = reports + excluded.reports",
             )
-            .and_then(|mut upsert| upsert.execute(params![source.name(), at, now, reports.cast_signed()]));
+            .and_then(|mut upsert| upsert.execute(params![source.name(), at, now, reports.cast_signed(), self.plant]));
         self.inbox(advanced).map(|_| ())
     }
 
     fn watermarks(&mut self) -> Result<Vec<Watermark>, Error> {
         let read = || -> rusqlite::Result<Vec<(String, i64, i64, i64)>> {
             self.connection
-                .prepare_cached("SELECT source, at_us, heard_us, reports FROM watermarks")?
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
+                .prepare_cached("SELECT source, at_us, heard_us, reports FROM watermarks WHERE plant = ?1")?
+                .query_map([self.plant], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
                 .collect()
         };
         let rows = self.inbox(read())?;
@@ -231,7 +243,8 @@ impl InboxTable for Sqlite {
             .collect())
     }
 
-    fn claim(&mut self, limit: u32, now: i64) -> Result<Claim, Error> {
+    // A store of one machine needs no time-out: a consumer that died with its process gave its role up, and the next recovers.
+    fn claim(&mut self, limit: u32, now: i64, _visible: Duration) -> Result<Claim, Error> {
         let claim = self.claim_one(limit, now);
         self.inbox(claim)
     }
@@ -239,27 +252,38 @@ impl InboxTable for Sqlite {
     fn latest(&mut self) -> Result<Option<i64>, Error> {
         let latest = self
             .connection
-            .prepare_cached("SELECT max(at_us) FROM watermarks")
-            .and_then(|mut statement| statement.query_row([], |row| row.get(0)));
+            .prepare_cached("SELECT max(at_us) FROM watermarks WHERE plant = ?1")
+            .and_then(|mut statement| statement.query_row([self.plant], |row| row.get(0)));
         self.inbox(latest)
     }
 
-    fn settle(&mut self, id: i64, settlement: &Settlement, now: i64) -> Result<bool, Error> {
-        let settled = self.settle_one(id, settlement, now);
+    fn settle(&mut self, place: Place, settlement: &Settlement, now: i64) -> Result<bool, Error> {
+        let settled = self.settle_one(place, settlement, now);
         self.inbox(settled)
     }
 
+    fn extend(&mut self, place: Place, _visible: Duration) -> Result<bool, Error> {
+        let held = self
+            .connection
+            .prepare_cached("SELECT 1 FROM inbox WHERE id = ?1 AND plant = ?2 AND state = 1 AND fence = ?3")
+            .and_then(|mut statement| statement.exists([place.id, self.plant, place.fence]));
+        self.inbox(held)
+    }
+
     fn recover(&mut self) -> Result<u64, Error> {
-        let recovered = self.connection.execute("UPDATE inbox SET state = 0 WHERE state = 1", []);
+        let recovered = self
+            .connection
+            .execute("UPDATE inbox SET state = 0 WHERE plant = ?1 AND state = 1", [self.plant]);
         Ok(self.inbox(recovered)? as u64)
     }
 
     fn inbox_counts(&mut self) -> Result<InboxCounts, Error> {
         let read = || -> rusqlite::Result<InboxCounts> {
             let mut counts = InboxCounts::default();
-            let mut grouped =
-                self.connection.prepare_cached("SELECT state, count(*) FROM inbox GROUP BY state")?;
-            let mut rows = grouped.query([])?;
+            let mut grouped = self
+                .connection
+                .prepare_cached("SELECT state, count(*) FROM inbox WHERE plant = ?1 GROUP BY state")?;
+            let mut rows = grouped.query([self.plant])?;
             while let Some(row) = rows.next()? {
                 let count = row.get::<_, i64>(1)?.cast_unsigned();
                 match InboxState::from_number(row.get(0)?) {
@@ -286,8 +310,8 @@ impl InboxTable for Sqlite {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let read = || -> rusqlite::Result<Vec<InboxEntry>> {
             let filter = state.map(|state| format!(" AND state = {}", state.number())).unwrap_or_default();
-            let sql = format!("{ENTRY} WHERE id > ?1{filter} ORDER BY id LIMIT ?2");
-            self.connection.prepare_cached(&sql)?.query_map([after, limit], entry)?.collect()
+            let sql = format!("{ENTRY} WHERE plant = ?3 AND id > ?1{filter} ORDER BY id LIMIT ?2");
+            self.connection.prepare_cached(&sql)?.query_map([after, limit, self.plant], entry)?.collect()
         };
         self.inbox(read())
     }
@@ -295,32 +319,34 @@ impl InboxTable for Sqlite {
     fn inbox_entry(&mut self, id: i64) -> Result<Option<InboxEntry>, Error> {
         let read = self
             .connection
-            .prepare_cached(&format!("{ENTRY} WHERE id = ?1"))
-            .and_then(|mut statement| statement.query_row([id], entry).optional());
+            .prepare_cached(&format!("{ENTRY} WHERE id = ?1 AND plant = ?2"))
+            .and_then(|mut statement| statement.query_row([id, self.plant], entry).optional());
         self.inbox(read)
     }
 
     fn replay(&mut self, id: i64) -> Result<bool, Error> {
         let replayed = self.connection.execute(
             "UPDATE inbox SET state = 0, attempts = 0, reason = NULL, settled_us = NULL \
-             WHERE id = ?1 AND state IN (3, 4) AND body IS NOT NULL",
-            [id],
+             WHERE id = ?1 AND plant = ?2 AND state IN (3, 4) AND body IS NOT NULL",
+            [id, self.plant],
         );
         Ok(self.inbox(replayed)? > 0)
     }
 
     fn replay_dead(&mut self) -> Result<u64, Error> {
         let replayed = self.connection.execute(
-            "UPDATE inbox SET state = 0, attempts = 0, reason = NULL, settled_us = NULL WHERE state = 4",
-            [],
+            "UPDATE inbox SET state = 0, attempts = 0, reason = NULL, settled_us = NULL \
+             WHERE plant = ?1 AND state = 4",
+            [self.plant],
         );
         Ok(self.inbox(replayed)? as u64)
     }
 
     fn drop_dead(&mut self, id: i64, now: i64) -> Result<bool, Error> {
-        let dropped = self
-            .connection
-            .execute("UPDATE inbox SET state = 5, settled_us = ?2 WHERE id = ?1 AND state = 4", [id, now]);
+        let dropped = self.connection.execute(
+            "UPDATE inbox SET state = 5, settled_us = ?2 WHERE id = ?1 AND plant = ?3 AND state = 4",
+            [id, now, self.plant],
+        );
         Ok(self.inbox(dropped)? > 0)
     }
 
@@ -328,20 +354,11 @@ impl InboxTable for Sqlite {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let expired = self.connection.execute(
             "UPDATE inbox SET body = NULL WHERE id IN (SELECT id FROM inbox \
-             WHERE state = 3 AND body IS NOT NULL AND settled_us < ?1 ORDER BY settled_us LIMIT ?2)",
-            [before, limit],
+             WHERE plant = ?3 AND state = 3 AND body IS NOT NULL AND settled_us < ?1 ORDER BY settled_us LIMIT ?2)",
+            [before, limit, self.plant],
         );
         self.inbox(expired)
     }
-}
-
-/// A time of the store's; one that no calendar holds is the nearest that one does.
-pub(super) fn time(microseconds: i64) -> Timestamp {
-    Timestamp::from_microsecond(microseconds).unwrap_or(if microseconds < 0 {
-        Timestamp::MIN
-    } else {
-        Timestamp::MAX
-    })
 }
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<InboxEntry> {

@@ -9,13 +9,16 @@ mod operations;
 mod outbox;
 mod schema;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
+use super::Role;
 use super::backend::{Backend, OldestUnsettled};
+use super::candidacy::Tenure;
 use super::writer::Durability;
 use crate::error::{Error, ErrorKind};
 use failure::Failure;
@@ -26,6 +29,8 @@ const BUSY: Duration = Duration::from_secs(10);
 const WAL_LIMIT: i64 = 16 << 20;
 /// How many pages are given back in one transaction, so that nobody waits long for it.
 const VACUUM_PAGES: u32 = 1000;
+/// The plant without a name, which every store has.
+const FIRST_PLANT: i64 = 1;
 /// What SQLite and this library put beside the file.
 const COMPANIONS: &[&str] = &["-wal", "-shm"];
 
@@ -33,6 +38,10 @@ pub(super) struct Sqlite {
     connection: Connection,
     failure: Failure,
     durability: Option<Durability>,
+    /// The plant whose rows are worked on.
+    plant: i64,
+    /// The numbers of plants by name. Forgotten when something is undone, for that may have been their making.
+    plants: HashMap<String, i64>,
 }
 
 /// How to open a file.
@@ -62,7 +71,8 @@ pub(super) fn open(path: &Path, settings: Settings) -> Result<Sqlite, Error> {
             format!("{}: the file may not be written by this process", path.display()),
         ));
     }
-    let mut store = Sqlite { connection, failure, durability: None };
+    let mut store =
+        Sqlite { connection, failure, durability: None, plant: FIRST_PLANT, plants: HashMap::new() };
     store.prepare(settings.max_size).map_err(|error| store.failure.of("cannot be opened", error))?;
     schema::migrate(&mut store.connection, &store.failure)?;
     Ok(store)
@@ -155,6 +165,7 @@ impl Backend for Sqlite {
     }
 
     fn roll_back(&mut self) {
+        self.plants.clear();
         if !self.connection.is_autocommit() {
             // After some failures SQLite has rolled back by itself, and there is nothing left to do.
             let _ = self.run("ROLLBACK");
@@ -170,6 +181,7 @@ impl Backend for Sqlite {
     }
 
     fn undo(&mut self) -> Result<(), Error> {
+        self.plants.clear();
         self.run("ROLLBACK TO work")?;
         self.run("RELEASE work")
     }
@@ -183,16 +195,18 @@ impl Backend for Sqlite {
     fn oldest_unsettled(&mut self) -> Result<OldestUnsettled, Error> {
         let oldest = |sql| {
             let mut statement = self.connection.prepare_cached(sql)?;
-            statement.query_row([], |row| row.get(0))
+            statement.query_row([self.plant], |row| row.get(0))
         };
         let read = || -> rusqlite::Result<OldestUnsettled> {
             Ok(OldestUnsettled {
-                completion: oldest("SELECT min(arrived_us) FROM inbox WHERE state IN (0, 1, 2)")?,
+                completion: oldest(
+                    "SELECT min(arrived_us) FROM inbox WHERE plant = ?1 AND state IN (0, 1, 2)",
+                )?,
                 // Each by the index of its state; an index of all three there is none.
                 order: oldest(
-                    "SELECT min(queued) FROM (SELECT min(queued_us) AS queued FROM outbox WHERE state = 0 \
-                     UNION ALL SELECT min(queued_us) FROM outbox WHERE state = 1 \
-                     UNION ALL SELECT min(queued_us) FROM outbox WHERE state = 2)",
+                    "SELECT min(queued) FROM (SELECT min(queued_us) AS queued FROM outbox WHERE plant = ?1 AND state = 0 \
+                     UNION ALL SELECT min(queued_us) FROM outbox WHERE plant = ?1 AND state = 1 \
+                     UNION ALL SELECT min(queued_us) FROM outbox WHERE plant = ?1 AND state = 2)",
                 )?,
             })
         };
@@ -205,20 +219,66 @@ impl Backend for Sqlite {
             .map_err(|error| self.failure.of("space cannot be given back", error))
     }
 
+    fn enter(&mut self, plant: &str) -> Result<(), Error> {
+        if let Some(&known) = self.plants.get(plant) {
+            self.plant = known;
+            return Ok(());
+        }
+        let number = || -> rusqlite::Result<i64> {
+            let made = "INSERT INTO plants (name) VALUES (?1) ON CONFLICT (name) DO NOTHING";
+            self.connection.prepare_cached(made)?.execute([plant])?;
+            self.connection
+                .prepare_cached("SELECT id FROM plants WHERE name = ?1")?
+                .query_row([plant], |row| row.get(0))
+        };
+        self.plant = number().map_err(|error| self.failure.of("a plant cannot be looked up", error))?;
+        self.plants.insert(plant.to_owned(), self.plant);
+        Ok(())
+    }
+
+    fn plant_names(&mut self) -> Result<Vec<String>, Error> {
+        let read = || -> rusqlite::Result<Vec<String>> {
+            self.connection
+                .prepare_cached("SELECT name FROM plants ORDER BY name")?
+                .query_map([], |row| row.get(0))?
+                .collect()
+        };
+        read().map_err(|error| self.failure.of("the plants cannot be listed", error))
+    }
+
+    fn bind(&mut self, instance: &str, anew: bool) -> Result<String, Error> {
+        let bind = || -> rusqlite::Result<String> {
+            self.connection
+                .prepare_cached("UPDATE plants SET instance = ?2 WHERE id = ?1 AND (instance IS NULL OR ?3)")?
+                .execute(params![self.plant, instance, anew])?;
+            self.connection
+                .prepare_cached("SELECT instance FROM plants WHERE id = ?1")?
+                .query_row([self.plant], |row| row.get(0))
+        };
+        bind().map_err(|error| self.failure.of("a plant cannot be bound to its Pico", error))
+    }
+
+    // The lock of the operating system ends with its holder, so nobody holds a role without knowing.
+    fn check_tenure(&mut self, _role: Role, _tenure: Tenure) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn note(&mut self, name: &str) -> Result<Option<String>, Error> {
         self.connection
-            .prepare_cached("SELECT value FROM notes WHERE name = ?1")
-            .and_then(|mut statement| statement.query_row([name], |row| row.get(0)).optional())
+            .prepare_cached("SELECT value FROM notes WHERE plant = ?2 AND name = ?1")
+            .and_then(|mut statement| {
+                statement.query_row(params![name, self.plant], |row| row.get(0)).optional()
+            })
             .map_err(|error| self.failure.of("a note cannot be read", error))
     }
 
     fn set_note(&mut self, name: &str, value: &str) -> Result<(), Error> {
         self.connection
             .prepare_cached(
-                "INSERT INTO notes (name, value) VALUES (?1, ?2) \
-                 ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                "INSERT INTO notes (name, value, plant) VALUES (?1, ?2, ?3) \
+                 ON CONFLICT (plant, name) DO UPDATE SET value = excluded.value",
             )
-            .and_then(|mut statement| statement.execute([name, value]))
+            .and_then(|mut statement| statement.execute(params![name, value, self.plant]))
             .map(|_| ())
             .map_err(|error| self.failure.of("a note cannot be written", error))
     }

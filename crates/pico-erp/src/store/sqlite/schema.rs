@@ -9,8 +9,12 @@ use crate::error::{Error, ErrorKind};
 /// "pico" in ASCII: how a file says that it is one of ours.
 const APPLICATION_ID: i32 = 0x7069_636f;
 
-const STEPS: &[&str] =
-    &[include_str!("steps/1.sql"), include_str!("steps/2.sql"), include_str!("steps/3.sql")];
+const STEPS: &[&str] = &[
+    include_str!("steps/1.sql"),
+    include_str!("steps/2.sql"),
+    include_str!("steps/3.sql"),
+    include_str!("steps/4.sql"),
+];
 
 pub(super) fn migrate(connection: &mut Connection, failure: &Failure) -> Result<(), Error> {
     let failed = |error| failure.of("its tables cannot be brought up to date", error);

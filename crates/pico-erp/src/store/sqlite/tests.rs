@@ -1,10 +1,6 @@
 use super::*;
 use crate::json::Json;
-use crate::store::inbox_table::{
-    Arrival, Claim, InboxState, InboxTable as _, Key, Received, Settlement, Source,
-};
-
-const SECOND: i64 = 1_000_000;
+use crate::store::inbox_table::{Arrival, InboxTable as _, Key, Source};
 
 fn store() -> (tempfile::TempDir, Sqlite) {
     let folder = tempfile::tempdir().unwrap();
@@ -12,145 +8,17 @@ fn store() -> (tempfile::TempDir, Sqlite) {
     (folder, store)
 }
 
-fn report(order: &str, at: i64, serial: Option<&str>) -> Arrival {
-    let key =
-        Key { order_id: order.to_owned(), operation_id: "op-1".to_owned(), order_index: 0, at: at * SECOND };
-    let body =
-        Json::new(format!("{{\"order\":\"{order}\",\"serial\":\"{serial:?}\"}}").replace("\"\"", "\"")).ok();
-    let body = body.unwrap_or_else(|| Json::from_value(&(order, serial)).unwrap());
-    Arrival { key, serial: serial.map(str::to_owned), body, source: Source::Sse }
-}
-
-fn claimed(store: &mut Sqlite, now: i64) -> Option<i64> {
-    match store.claim(5, now * SECOND).unwrap() {
-        Claim::One(claimed) => Some(claimed.id),
-        Claim::Dead { .. } | Claim::Nothing { .. } => None,
-    }
-}
-
-#[test]
-fn a_report_is_taken_in_once_and_another_serial_is_another_completion() {
-    let (_folder, mut store) = store();
-    for (arrival, expected) in [
-        (report("A", 1, None), Received::New),
-        (report("A", 1, None), Received::Known),
-        (report("A", 1, Some("S1")), Received::Known),
-        (report("A", 1, Some("S1")), Received::Known),
-        (report("A", 1, Some("S2")), Received::New),
-        (report("A", 1, Some("S2")), Received::Known),
-        (report("A", 1, None), Received::Known),
-        (report("A", 2, Some("S1")), Received::New),
-        (report("B", 1, Some("S1")), Received::New),
-    ] {
-        assert_eq!(store.receive(&arrival, 0).unwrap(), expected, "{arrival:?}");
-    }
-    let serials: Vec<_> = store
-        .inbox_entries(None, 0, 10)
-        .unwrap()
-        .into_iter()
-        .map(|entry| (entry.external_order_id, entry.produced_serial.unwrap()))
-        .collect();
-    let expected = [("A", "S1"), ("A", "S2"), ("A", "S1"), ("B", "S1")];
-    assert_eq!(serials, expected.map(|(order, serial)| (order.to_owned(), serial.to_owned())));
-}
-
-#[test]
-fn completions_of_one_unit_are_handed_out_in_the_order_of_their_times_and_do_not_hold_up_others() {
-    let (_folder, mut store) = store();
-    for arrival in [report("A", 2, None), report("A", 1, None), report("B", 9, None)] {
-        store.receive(&arrival, 0).unwrap();
-    }
-    let (late, early, other) = (1, 2, 3);
-    assert_eq!(claimed(&mut store, 0), Some(early));
-    assert_eq!(claimed(&mut store, 0), Some(other));
-    assert_eq!(claimed(&mut store, 0), None, "the later one of A waits for the earlier one");
-    store.settle(early, &Settlement::Retry { at: 10 * SECOND, reason: "busy".to_owned() }, 0).unwrap();
-    assert_eq!(claimed(&mut store, 9), None);
-    assert!(
-        matches!(store.claim(5, 9 * SECOND).unwrap(), Claim::Nothing { due: Some(due) } if due == 10 * SECOND)
-    );
-    assert_eq!(claimed(&mut store, 10), Some(early));
-    store.settle(early, &Settlement::Dead { reason: "no such item".to_owned() }, 0).unwrap();
-    assert_eq!(claimed(&mut store, 10), Some(late), "a dead letter holds nothing up");
-}
-
-#[test]
-fn what_was_acknowledged_is_never_handed_out_again_and_what_was_not_is() {
-    let (folder, mut store) = store();
-    for order in ["A", "B"] {
-        store.receive(&report(order, 1, None), 0).unwrap();
-    }
-    let first = claimed(&mut store, 0).unwrap();
-    let second = claimed(&mut store, 0).unwrap();
-    store.settle(first, &Settlement::Ack, 0).unwrap();
-    drop(store);
-    let mut store =
-        open(&folder.path().join("erp.pico"), Settings { must_exist: true, ..Settings::default() }).unwrap();
-    assert_eq!(store.recover().unwrap(), 1);
-    assert_eq!(claimed(&mut store, 0), Some(second));
-    assert_eq!(store.receive(&report("A", 1, None), 0).unwrap(), Received::Known);
-    assert_eq!(claimed(&mut store, 0), None);
-}
-
-#[test]
-fn what_is_handed_out_again_and_again_without_an_answer_becomes_a_dead_letter() {
-    let (_folder, mut store) = store();
-    store.receive(&report("A", 1, None), 0).unwrap();
-    for _ in 0..5 {
-        // As when the process dies of it each time.
-        let id = claimed(&mut store, 0).unwrap();
-        assert_eq!(id, 1);
-        store.recover().unwrap();
-    }
-    assert!(matches!(store.claim(5, 0).unwrap(), Claim::Dead { id: 1, .. }));
-    assert_eq!(store.inbox_counts().unwrap().dead, 1);
-    assert!(store.replay(1).unwrap());
-    assert_eq!(claimed(&mut store, 0), Some(1));
-}
-
-#[test]
-fn a_wait_is_not_made_longer_by_a_clock_that_is_set_back() {
-    let (_folder, mut store) = store();
-    store.receive(&report("A", 1, None), 0).unwrap();
-    let id = claimed(&mut store, 5000).unwrap();
-    let again = Settlement::Retry { at: 5010 * SECOND, reason: String::new() };
-    store.settle(id, &again, 5000 * SECOND).unwrap();
-    // An hour back: it began to wait in the future, and waits its ten seconds from now.
-    assert_eq!(claimed(&mut store, 1400), None);
-    assert_eq!(claimed(&mut store, 1409), None);
-    assert_eq!(claimed(&mut store, 1410), Some(id));
-}
-
-#[test]
-fn what_cannot_be_read_is_kept_once_as_a_dead_letter() {
-    let (_folder, mut store) = store();
-    let body = Json::new(r#"{"no":"key"}"#).unwrap();
-    for expected in [Received::New, Received::Known] {
-        assert_eq!(store.receive_unreadable(&body, Source::Webhook, "no order", 7).unwrap(), expected);
-    }
-    let dead = store.inbox_entries(Some(InboxState::Dead), 0, 10).unwrap();
-    assert_eq!(dead.len(), 1);
-    assert_eq!((dead[0].reason.as_deref(), dead[0].raw.as_ref()), (Some("no order"), Some(&body)));
-}
-
-#[test]
-fn the_text_of_what_was_acknowledged_long_ago_is_dropped_and_its_key_is_not() {
-    let (_folder, mut store) = store();
-    store.receive(&report("A", 1, None), 0).unwrap();
-    let id = claimed(&mut store, 0).unwrap();
-    store.settle(id, &Settlement::Ack, 100).unwrap();
-    assert_eq!(store.expire_inbox(100, 10).unwrap(), 0);
-    assert_eq!(store.expire_inbox(101, 10).unwrap(), 1);
-    assert!(store.inbox_entry(id).unwrap().unwrap().raw.is_none());
-    assert!(!store.replay(id).unwrap(), "there is no text left to hand out");
-    assert_eq!(store.receive(&report("A", 1, None), 0).unwrap(), Received::Known);
+fn report(order: &str) -> Arrival {
+    let key = Key { order_id: order.to_owned(), operation_id: "op-1".to_owned(), order_index: 0, at: 1 };
+    let body = Json::from_value(&order).unwrap();
+    Arrival { key, serial: Some("S".to_owned()), body, source: Source::Sse }
 }
 
 #[test]
 fn a_damaged_file_is_reported_and_left_as_it_is() {
     let (folder, mut store) = store();
     for number in 0..2000 {
-        store.receive(&report(&format!("order-{number}"), 1, Some("S")), 0).unwrap();
+        store.receive(&report(&format!("order-{number}")), 0).unwrap();
     }
     drop(store);
     let path = folder.path().join("erp.pico");
@@ -190,4 +58,64 @@ fn a_file_of_something_else_a_newer_store_and_no_store_are_told_apart() {
         assert_eq!(error.kind(), kind, "{name}: {error}");
     }
     assert!(!at("missing").exists());
+}
+
+#[test]
+fn a_file_of_version_3_is_led_to_version_4_with_all_its_rows_in_the_plant_without_a_name() {
+    use crate::store::operation_table::OperationTable as _;
+    use crate::store::outbox_table::{OrderClaim, OutboxTable as _};
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("erp.pico");
+    let old = Connection::open(&path).unwrap();
+    for step in [include_str!("steps/1.sql"), include_str!("steps/2.sql"), include_str!("steps/3.sql")] {
+        old.execute_batch(step).unwrap();
+    }
+    old.execute_batch(
+        r#"PRAGMA user_version = 3;
+        PRAGMA application_id = 0x7069636f;
+        INSERT INTO notes (name, value) VALUES ('since', '7');
+        INSERT INTO inbox (order_id, operation_id, order_index, at_us, serial, state, attempts, source, arrived_us, body)
+        VALUES ('A', 'op', 0, 1, 'S', 0, 2, 'sse', 3, '{"a":1}'), ('B', 'op', 0, 1, NULL, 3, 1, 'poll', 3, NULL);
+        INSERT INTO watermarks (source, at_us, heard_us, reports) VALUES ('sse', 1, 2, 3);
+        INSERT INTO outbox (order_id, operation_id, order_index, kind, input, state, queued_us, request_id)
+        VALUES ('A', 'op', 0, 0, '{"b":2}', 0, 5, 'r-1'), ('A', 'op', -1, 1, '{}', 4, 6, NULL);
+        INSERT INTO import_refusals (import, line, refused_us, error_code, error) VALUES ('digest', 9, 1, 100, 'no');
+        INSERT INTO operations (id, external_id, external_revision, name, updated_us, archived_us, unlisted_us, body)
+        VALUES ('op', 'P', 'R', 'one', 1, NULL, NULL, '{"c":3}'), ('gone', 'P', NULL, 'two', 1, 2, 3, '{}');
+        INSERT INTO operation_codes (code, operation_id) VALUES ('C', 'op');"#,
+    )
+    .unwrap();
+    drop(old);
+    let mut store = open(&path, Settings { must_exist: true, ..Settings::default() }).unwrap();
+    let version: i64 = store.connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    assert_eq!((version, store.plant_names().unwrap()), (4, vec![String::new()]));
+    store.enter("").unwrap();
+    assert_eq!(store.note("since").unwrap().as_deref(), Some("7"));
+    let completions = store.inbox_entries(None, 0, 10).unwrap();
+    let seen: Vec<_> = completions.iter().map(|it| (it.external_order_id.as_str(), it.attempts)).collect();
+    assert_eq!(seen, [("A", 2), ("B", 1)]);
+    assert_eq!((store.latest().unwrap(), store.watermarks().unwrap()[0].reports), (Some(1), 3));
+    assert_eq!(store.outbox_requests("r", "", 9).unwrap()[0].input.as_str(), r#"{"b":2}"#);
+    assert_eq!(
+        (store.outbox_entries(None, 0, 9).unwrap().len(), store.outbox_counts().unwrap().failed),
+        (2, 1)
+    );
+    assert_eq!(store.refused_lines("digest").unwrap()[0].0, 9);
+    assert_eq!((store.operations_by_code("C").unwrap().len(), store.operation_count().unwrap()), (1, 1));
+    assert_eq!(store.operation("gone").unwrap().unwrap().unlisted, Some(3));
+    // It works as one that was made anew, and the views can be read.
+    assert!(
+        matches!(store.claim(5, 9, std::time::Duration::ZERO).unwrap(), crate::store::inbox_table::Claim::One(it) if it.fence == 1)
+    );
+    assert!(matches!(store.claim_orders(9, 9).unwrap(), OrderClaim::Batch(orders) if orders.len() == 1));
+    for (view, rows) in [("completions", 2), ("orders", 2), ("catalogue", 2)] {
+        let found: i64 = store
+            .connection
+            .query_row(&format!("SELECT count(*) FROM {view} WHERE plant = ''"), [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(found, rows, "{view}");
+    }
+    store.enter("berlin").unwrap();
+    assert!(store.inbox_entries(None, 0, 10).unwrap().is_empty());
 }

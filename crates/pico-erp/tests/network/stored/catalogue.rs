@@ -9,6 +9,7 @@ use pico_erp::{
 };
 use pico_erp_sandbox::{Config, Fault, FaultKind, OperationSpec, Sandbox, Seed, Waits};
 
+use super::Ground;
 use crate::waiting::{DEADLINE, within};
 
 const SOON: Backoff = Backoff { base: Duration::from_millis(5), cap: Duration::from_millis(50) };
@@ -25,10 +26,6 @@ fn any_port() -> SocketAddr {
 fn client(sandbox: &Sandbox) -> Client {
     let stream = StreamPolicy { transport: StreamTransport::Sse, backoff: SOON, ..StreamPolicy::default() };
     Client::builder(sandbox.endpoint()).proxy(Proxy::None).stream(stream).build().unwrap()
-}
-
-async fn store(folder: &tempfile::TempDir) -> Store {
-    Store::open(folder.path().join("erp.pico")).await.unwrap()
 }
 
 async fn kept(client: &Client, store: &Store) -> Catalogue {
@@ -68,10 +65,10 @@ fn refused(result: Result<impl std::fmt::Debug, Error>, says: &str) {
 
 #[tokio::test]
 async fn it_holds_what_pico_lists_and_follows_what_is_deployed_and_archived() {
-    let folder = tempfile::tempdir().unwrap();
+    let ground = Ground::new().await;
     let sandbox = sandbox(any_port(), vec![part("op-1", "P-1", "A"), part("op-2", "P-2|Q-2", "A")]).await;
     let client = client(&sandbox);
-    let catalogue = kept(&client, &store(&folder).await).await;
+    let catalogue = kept(&client, &ground.open().await).await;
     assert_eq!(catalogue.len().await.unwrap(), 2);
     let status = catalogue.status().await.unwrap();
     let list = status.last_list.unwrap();
@@ -107,22 +104,20 @@ async fn it_holds_what_pico_lists_and_follows_what_is_deployed_and_archived() {
 
 #[tokio::test]
 async fn it_answers_after_a_restart_though_pico_is_away() {
-    let folder = tempfile::tempdir().unwrap();
+    let ground = Ground::new().await;
     let sandbox = sandbox(
         any_port(),
         vec![part("op-1", "P-1", "A"), part("op-2", "P-1", "B"), part("op-3", "P-3", "A")],
     )
     .await;
     let client = client(&sandbox);
-    let opened = store(&folder).await;
+    let opened = ground.open().await;
     kept(&client, &opened).await.close().await;
     opened.close().await;
     sandbox.shutdown().await;
 
-    let store = store(&folder).await;
+    let store = ground.open().await;
     let catalogue = kept(&client, &store).await;
-    let second = Catalogue::builder(&client, &store).start().await.unwrap_err();
-    assert_eq!(second.kind(), ErrorKind::StoreInUse, "{second}");
     let reader = Catalogue::offline(&store);
     within(reader.ready()).await.unwrap();
     assert_eq!(reader.changes().next().await, None);
@@ -155,18 +150,18 @@ async fn it_answers_after_a_restart_though_pico_is_away() {
 
 #[tokio::test]
 async fn a_store_without_a_list_says_so() {
-    let folder = tempfile::tempdir().unwrap();
-    let catalogue = Catalogue::offline(&store(&folder).await);
+    let ground = Ground::new().await;
+    let catalogue = Catalogue::offline(&ground.open().await);
     assert_eq!(within(catalogue.ready()).await.unwrap_err().kind(), ErrorKind::Closed);
     refused(catalogue.order_by_part("E", "P", None).await, "has not yet read Pico's list");
 }
 
 #[tokio::test]
 async fn what_was_deployed_in_a_gap_is_there_after_it() {
-    let folder = tempfile::tempdir().unwrap();
+    let ground = Ground::new().await;
     let sandbox = sandbox(any_port(), vec![part("op-1", "P-1", "A")]).await;
     let client = client(&sandbox);
-    let catalogue = kept(&client, &store(&folder).await).await;
+    let catalogue = kept(&client, &ground.open().await).await;
     sandbox.wait_for(Waits { streams: 1, ..Waits::default() }, DEADLINE).await.unwrap();
     // Nothing gets through while it is deployed, so no stream tells of it.
     sandbox.set_faults(Fault::status(503));
@@ -203,12 +198,12 @@ impl NoStream for Sandbox {
 
 #[tokio::test]
 async fn what_pico_lists_no_longer_stays_but_cannot_be_ordered_until_it_is_back() {
-    let folder = tempfile::tempdir().unwrap();
+    let ground = Ground::new().await;
     let both = || vec![part("op-1", "P-1", "A"), part("op-2", "P-2", "A")];
     let first = sandbox(any_port(), both()).await;
     let address = first.addr();
     let client = client(&first);
-    let catalogue = kept(&client, &store(&folder).await).await;
+    let catalogue = kept(&client, &ground.open().await).await;
     first.shutdown().await;
     let second = sandbox(address, vec![part("op-1", "P-1", "A")]).await;
     let gone = until(&catalogue, "op-2", |entry| entry.unlisted.is_some()).await;
@@ -224,10 +219,10 @@ async fn what_pico_lists_no_longer_stays_but_cannot_be_ordered_until_it_is_back(
 
 #[tokio::test]
 async fn a_refused_token_shows_and_is_tried_again() {
-    let folder = tempfile::tempdir().unwrap();
+    let ground = Ground::new().await;
     let sandbox = sandbox(any_port(), vec![part("op-1", "P-1", "A")]).await;
     let client = client(&sandbox);
-    let catalogue = kept(&client, &store(&folder).await).await;
+    let catalogue = kept(&client, &ground.open().await).await;
     sandbox.revoke_token();
     let state = async |wanted: fn(&CatalogueStream) -> bool| {
         within(async {
@@ -252,10 +247,10 @@ async fn a_refused_token_shows_and_is_tried_again() {
 
 #[tokio::test]
 async fn the_timer_reads_the_list_again_and_a_bad_event_does_too() {
-    let folder = tempfile::tempdir().unwrap();
+    let ground = Ground::new().await;
     let sandbox = sandbox(any_port(), vec![part("op-1", "P-1", "A")]).await;
     let client = client(&sandbox);
-    let store = store(&folder).await;
+    let store = ground.open().await;
     let builder = Catalogue::builder(&client, &store).retry(SOON);
     let error = builder.clone().refresh_every(Duration::ZERO).start().await.unwrap_err();
     assert!(error.to_string().starts_with("refresh_every: "), "{error}");
@@ -270,11 +265,11 @@ async fn the_timer_reads_the_list_again_and_a_bad_event_does_too() {
 
 #[tokio::test]
 async fn reading_a_long_list_again_changes_nothing() {
-    let folder = tempfile::tempdir().unwrap();
+    let ground = Ground::new().await;
     let sandbox = sandbox(any_port(), Vec::new()).await;
     sandbox.deploy_many(5_000);
     let client = client(&sandbox);
-    let store = store(&folder).await;
+    let store = ground.open().await;
     let catalogue = kept(&client, &store).await;
     assert_eq!(catalogue.len().await.unwrap(), 5_000);
     catalogue.close().await;

@@ -5,13 +5,11 @@ use std::time::Duration;
 
 use pico_erp::{
     Backoff, Client, Delivery, ErrorKind, Feed, FeedNotice, FeedPolicy, FeedStart, InboxState, OrderSave,
-    Proxy, Source, Store, StreamPolicy, StreamTransport, WebhookReceiver, WebhookSubscribe,
+    Proxy, Source, Store, StreamPolicy, StreamTransport, WebhookSubscribe,
 };
-use pico_erp_sandbox::{CompletionSpec, Config, Sandbox, Time, Waits, WebhookPosts};
+use pico_erp_sandbox::{CompletionSpec, Config, NoteSpec, Sandbox, Time, Waits, WebhookPosts};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-
+use super::Ground;
 use crate::waiting::{DEADLINE, within};
 
 const INSTANT: Duration = Duration::from_micros(1);
@@ -32,20 +30,6 @@ async fn sandbox() -> Sandbox {
 
 fn policy() -> FeedPolicy {
     FeedPolicy { backoff: Backoff { base: INSTANT, cap: INSTANT }, ..FeedPolicy::default() }
-}
-
-struct Place {
-    folder: tempfile::TempDir,
-}
-
-impl Place {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
-    }
-
-    async fn store(&self) -> Store {
-        Store::open(self.folder.path().join("erp.pico")).await.unwrap()
-    }
 }
 
 async fn feed(client: &Client, store: &Store, policy: FeedPolicy) -> Feed {
@@ -83,23 +67,6 @@ async fn ack_sorted(feed: &Feed, count: usize) -> Vec<String> {
     orders
 }
 
-/// Posts a completion with that much in an unknown field, and returns the head of the answer.
-async fn post(receiver: &WebhookReceiver, padding: &str) -> String {
-    let body =
-        format!(r#"{{"externalOrderId":"posted","at":"2025-01-15T14:22:00.000Z","padding":"{padding}"}}"#);
-    let mut socket = TcpStream::connect(receiver.local_addr()).await.unwrap();
-    let head = format!(
-        "POST {} HTTP/1.1\r\nhost: erp\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-        receiver.url_path(),
-        body.len()
-    );
-    socket.write_all(head.as_bytes()).await.unwrap();
-    socket.write_all(body.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    within(socket.read_to_string(&mut answer)).await.unwrap();
-    answer
-}
-
 /// Asserts that nothing is left to hand out, after one more catch-up.
 async fn assert_quiet(feed: &Feed) {
     let mut notices = feed.notices();
@@ -122,9 +89,9 @@ async fn completions_come_once_each_over_every_transport_and_a_restart_brings_wh
     for (transport, source) in
         [(StreamTransport::Sse, Source::Sse), (StreamTransport::WebSocket, Source::WebSocket)]
     {
-        let (sandbox, place) = (sandbox().await, Place::new());
+        let (sandbox, place) = (sandbox().await, Ground::new().await);
         let client = client(&sandbox, transport);
-        let store = place.store().await;
+        let store = place.open().await;
         let first = feed(&client, &store, policy()).await;
         complete(&client, &sandbox, "A").await;
         complete(&client, &sandbox, "B").await;
@@ -154,9 +121,9 @@ async fn completions_come_once_each_over_every_transport_and_a_restart_brings_wh
 
 #[tokio::test]
 async fn what_happens_while_the_connection_is_down_is_caught_up_after_it() {
-    let (sandbox, place) = (sandbox().await, Place::new());
+    let (sandbox, place) = (sandbox().await, Ground::new().await);
     let client = client(&sandbox, StreamTransport::Sse);
-    let feed = feed(&client, &place.store().await, policy()).await;
+    let feed = feed(&client, &place.open().await, policy()).await;
     for round in 0..3 {
         save(&client, &format!("{round}-silent")).await;
         sandbox.complete(CompletionSpec::new(format!("{round}-silent")).silent()).unwrap();
@@ -169,9 +136,9 @@ async fn what_happens_while_the_connection_is_down_is_caught_up_after_it() {
 
 #[tokio::test]
 async fn catch_ups_that_are_asked_for_all_the_time_hold_nothing_up() {
-    let (sandbox, place) = (sandbox().await, Place::new());
+    let (sandbox, place) = (sandbox().await, Ground::new().await);
     let client = client(&sandbox, StreamTransport::Sse);
-    let feed = feed(&client, &place.store().await, policy()).await;
+    let feed = feed(&client, &place.open().await, policy()).await;
     let mut notices = feed.notices();
     let asks = async {
         loop {
@@ -197,10 +164,10 @@ async fn catch_ups_that_are_asked_for_all_the_time_hold_nothing_up() {
 
 #[tokio::test]
 async fn one_completion_by_stream_webhook_twice_and_catch_up_at_once_is_handed_out_once() {
-    let (sandbox, place) = (sandbox().await, Place::new());
+    let (sandbox, place) = (sandbox().await, Ground::new().await);
     sandbox.set_webhook_posts(WebhookPosts::Twice);
     let client = client(&sandbox, StreamTransport::Sse);
-    let feed = feed(&client, &place.store().await, policy()).await;
+    let feed = feed(&client, &place.open().await, policy()).await;
     let receiver = feed.receiver().secret_header("x-secret", "s3cret").start().await.unwrap();
     let url = format!("http://{}{}", receiver.local_addr(), receiver.url_path());
     let webhook = WebhookSubscribe::order_completes("erp", url).header("x-secret", "s3cret");
@@ -224,9 +191,9 @@ async fn one_completion_by_stream_webhook_twice_and_catch_up_at_once_is_handed_o
 
 #[tokio::test]
 async fn webhooks_alone_are_enough_and_a_registration_that_pico_lost_is_repaired_and_caught_up() {
-    let (sandbox, place) = (sandbox().await, Place::new());
+    let (sandbox, place) = (sandbox().await, Ground::new().await);
     let client = client(&sandbox, StreamTransport::Sse);
-    let feed = feed(&client, &place.store().await, FeedPolicy { live: false, ..policy() }).await;
+    let feed = feed(&client, &place.open().await, FeedPolicy { live: false, ..policy() }).await;
     let receiver = feed.receiver().start().await.unwrap();
     let url = format!("http://{}{}", receiver.local_addr(), receiver.url_path());
     let webhook = WebhookSubscribe::order_completes("erp", url);
@@ -252,9 +219,9 @@ async fn webhooks_alone_are_enough_and_a_registration_that_pico_lost_is_repaired
 
 #[tokio::test]
 async fn a_unit_with_two_serials_is_two_completions_in_the_order_of_their_times() {
-    let (sandbox, place) = (sandbox().await, Place::new());
+    let (sandbox, place) = (sandbox().await, Ground::new().await);
     let client = client(&sandbox, StreamTransport::Sse);
-    let feed = feed(&client, &place.store().await, policy()).await;
+    let feed = feed(&client, &place.open().await, policy()).await;
     save(&client, "A").await;
     let first = sandbox.complete(CompletionSpec::new("A").produced("S-1")).unwrap();
     // Rework: later; and a second report of the very same time, with another serial.
@@ -274,10 +241,10 @@ async fn a_unit_with_two_serials_is_two_completions_in_the_order_of_their_times(
 #[tokio::test]
 async fn a_clock_of_picos_that_is_set_back_an_hour_loses_nothing() {
     for time_filter in [false, true] {
-        let (sandbox, place) = (sandbox().await, Place::new());
+        let (sandbox, place) = (sandbox().await, Ground::new().await);
         sandbox.set_time_filter(time_filter);
         let client = client(&sandbox, StreamTransport::Sse);
-        let store = place.store().await;
+        let store = place.open().await;
         let before = feed(&client, &store, policy()).await;
         complete(&client, &sandbox, "before").await;
         assert_eq!(ack_next(&before).await, "before");
@@ -299,10 +266,10 @@ async fn a_clock_of_picos_that_is_set_back_an_hour_loses_nothing() {
 
 #[tokio::test]
 async fn one_completion_that_is_dated_far_ahead_does_not_hide_what_is_missed_later() {
-    let (sandbox, place) = (sandbox().await, Place::new());
+    let (sandbox, place) = (sandbox().await, Ground::new().await);
     sandbox.set_time_filter(true);
     let client = client(&sandbox, StreamTransport::Sse);
-    let store = place.store().await;
+    let store = place.open().await;
     let before = feed(&client, &store, policy()).await;
     save(&client, "ahead").await;
     let year_2099 = Time::from_unix_millis(4_070_908_800_000).unwrap();
@@ -319,9 +286,9 @@ async fn one_completion_that_is_dated_far_ahead_does_not_hide_what_is_missed_lat
 
 #[tokio::test]
 async fn poison_becomes_a_dead_letter_while_the_rest_goes_on_and_can_be_replayed() {
-    let (sandbox, place) = (sandbox().await, Place::new());
+    let (sandbox, place) = (sandbox().await, Ground::new().await);
     let client = client(&sandbox, StreamTransport::Sse);
-    let store = place.store().await;
+    let store = place.open().await;
     let feed = feed(&client, &store, FeedPolicy { max_attempts: 3, ..policy() }).await;
     let mut notices = feed.notices();
     for order in ["rejected", "never booked", "dropped", "good"] {
@@ -372,9 +339,9 @@ async fn poison_becomes_a_dead_letter_while_the_rest_goes_on_and_can_be_replayed
 
 #[tokio::test]
 async fn what_is_put_back_has_not_been_handed_out() {
-    let (sandbox, place) = (sandbox().await, Place::new());
+    let (sandbox, place) = (sandbox().await, Ground::new().await);
     let client = client(&sandbox, StreamTransport::Sse);
-    let store = place.store().await;
+    let store = place.open().await;
     let first = feed(&client, &store, FeedPolicy { max_attempts: 1, ..policy() }).await;
     complete(&client, &sandbox, "A").await;
     next(&first).await.put_back();
@@ -391,9 +358,9 @@ async fn what_is_put_back_has_not_been_handed_out() {
 
 #[tokio::test]
 async fn a_caller_that_stops_waiting_takes_no_completion_with_it() {
-    let (sandbox, place) = (sandbox().await, Place::new());
+    let (sandbox, place) = (sandbox().await, Ground::new().await);
     let client = client(&sandbox, StreamTransport::Sse);
-    let feed = feed(&client, &place.store().await, policy()).await;
+    let feed = feed(&client, &place.open().await, policy()).await;
     for number in 0..50 {
         complete(&client, &sandbox, &format!("{number:02}")).await;
     }
@@ -414,44 +381,11 @@ async fn a_caller_that_stops_waiting_takes_no_completion_with_it() {
 }
 
 #[tokio::test]
-async fn a_full_store_holds_everything_up_and_loses_nothing() {
-    let (sandbox, place) = (sandbox().await, Place::new());
-    let path = place.folder.path().join("small.pico");
-    let small = Store::builder(&path).max_size(160 << 10).open().await.unwrap();
-    let client = client(&sandbox, StreamTransport::Sse);
-    let full = feed(&client, &small, policy()).await;
-    let mut notices = full.notices();
-    let receiver = full.receiver().start().await.unwrap();
-    let orders: Vec<String> = (0..300).map(|number| format!("{number:03}")).collect();
-    for order in &orders {
-        complete(&client, &sandbox, order).await;
-    }
-    let refused = within(async {
-        loop {
-            if let FeedNotice::Store(error) = notices.next().await.unwrap() {
-                break error;
-            }
-        }
-    })
-    .await;
-    assert_eq!(refused.kind(), ErrorKind::StoreFull, "{refused}");
-    assert!(refused.to_string().contains("small.pico"), "{refused}");
-    assert!(post(&receiver, &"x".repeat(64 << 10)).await.starts_with("HTTP/1.1 503 "));
-    full.close(DEADLINE).await;
-    small.close().await;
-    // Room was made.
-    let roomy = Store::open(&path).await.unwrap();
-    let feed = feed(&client, &roomy, policy()).await;
-    assert_eq!(ack_sorted(&feed, 300).await, orders);
-    assert_quiet(&feed).await;
-}
-
-#[tokio::test]
 async fn a_feed_begins_where_it_is_told_to() {
-    let (sandbox, place) = (sandbox().await, Place::new());
+    let (sandbox, place) = (sandbox().await, Ground::new().await);
     let client = client(&sandbox, StreamTransport::Sse);
     complete(&client, &sandbox, "old").await;
-    let store = place.store().await;
+    let store = place.open().await;
     let from_now = feed(&client, &store, FeedPolicy { start: FeedStart::Now, ..policy() }).await;
     complete(&client, &sandbox, "new").await;
     assert_eq!(ack_next(&from_now).await, "new");
@@ -462,29 +396,43 @@ async fn a_feed_begins_where_it_is_told_to() {
     let again = feed(&client, &store, FeedPolicy { start: FeedStart::Now, ..policy() }).await;
     assert_eq!(ack_next(&again).await, "while down", "only the first start is a beginning");
 
-    let elsewhere = Place::new();
-    let other = elsewhere.store().await;
+    let elsewhere = Ground::new().await;
+    let other = elsewhere.open().await;
     let since = sandbox.completions()[1].at.to_string().parse().unwrap();
     let since = feed(&client, &other, FeedPolicy { start: FeedStart::Since(since), ..policy() }).await;
     assert_eq!(ack_sorted(&since, 2).await, ["new", "while down"]);
 }
 
 #[tokio::test]
-async fn a_store_has_one_feed_at_a_time() {
-    let (sandbox, place) = (sandbox().await, Place::new());
+async fn notes_come_once_each_in_the_order_of_their_versions_and_apart_from_completions() {
+    let (sandbox, place) = (sandbox().await, Ground::new().await);
     let client = client(&sandbox, StreamTransport::Sse);
-    let store = place.store().await;
-    let first = feed(&client, &store, policy()).await;
-    let other_process = place.store().await;
-    let error = Feed::builder(&client, &other_process).start().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::StoreInUse);
-    complete(&client, &sandbox, "A").await;
-    let delivery = next(&first).await;
-    // Looking is not forbidden.
-    assert_eq!(other_process.inbox().counts().await.unwrap().handed_out, 1);
-    // What is in hand when the feed is closed can still be acknowledged while close waits.
-    let (closed, acked) = tokio::join!(first.close(DEADLINE), delivery.ack());
-    let ((), ()) = (closed, acked.unwrap());
-    let second = feed(&client, &other_process, policy()).await;
-    assert_quiet(&second).await;
+    let note = |id: &str, text: &str| {
+        let spec = NoteSpec { id: Some(id.into()), text: Some(text.into()), ..NoteSpec::default() };
+        sandbox.add_note(spec).unwrap();
+    };
+    let store = place.open().await;
+    let completions = feed(&client, &store, policy()).await;
+    note("n-1", "before the feed");
+    let notes = Feed::notes(&client, &store).policy(policy()).start().await.unwrap();
+    within(notes.opened()).await.unwrap();
+    let next = async || within(notes.next()).await.expect("the feed goes on").unwrap();
+    let first = next().await;
+    assert_eq!((first.note().text.as_deref(), first.source()), (Some("before the feed"), Source::CatchUp));
+    note("n-1", "changed");
+    note("n-2", "another");
+    // The change waits for what came before it, another note does not.
+    let other = next().await;
+    assert_eq!(other.note().text.as_deref(), Some("another"));
+    first.ack().await.unwrap();
+    let changed = next().await;
+    assert_eq!(changed.note().text.as_deref(), Some("changed"));
+    assert!(changed.key().starts_with("n-1/"), "{}", changed.key());
+    changed.ack().await.unwrap();
+    other.reject("no ticket for it").await.unwrap();
+    let dead = store.notes_inbox().entries(Some(InboxState::Dead), 0, 10).await.unwrap();
+    assert_eq!(dead[0].external_order_id, "n-2");
+    assert_quiet(&completions).await;
+    assert_eq!(store.inbox().counts().await.unwrap().acked, 0);
+    assert_eq!(store.plant_names().await.unwrap(), [""]);
 }
