@@ -10,9 +10,9 @@ use crate::error::{pico_error_free, pico_error_status};
 use crate::guard::tests::with_a_panic;
 use crate::status::{PICO_E_PANIC, PICO_OK};
 use crate::{
-    call, catalogue, client, delivery, error, event, execute, feed, feed_options, import, inbox, lists, log,
-    options, options_stream, orders, outbox, owned_text, queries, receiver, receiver_options, reply, sender,
-    status, store, subscription, taking, version, webhook_keeper, webhooks,
+    call, catalogue, client, delivery, error, event, execute, feed, feed_options, generation, import, inbox,
+    lists, log, notes, options, options_stream, orders, outbox, owned_text, queries, receiver,
+    receiver_options, reply, sender, status, store, subscription, taking, version, webhook_keeper, webhooks,
 };
 
 /// The exports that report a status, called with what they are given and a place for the error.
@@ -146,6 +146,8 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
         outbox::pico_outbox_retry_failed(None, None);
         outbox::pico_outbox_drop(None, 0);
         outbox::pico_outbox_wait(None, 0, None, None);
+        generation::pico_client_generation(None, None, None);
+        notes::pico_client_note_events(None, null(), None, None);
         queries::pico_client_operations(None, null(), None, None);
         queries::pico_client_sub_operations(None, null(), None, None);
         queries::pico_client_order_completes(None, null(), None, None);
@@ -177,7 +179,7 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
         subscription::pico_client_operations_stream(None, null(), None, None);
         subscription::pico_client_sub_operations_stream(None, null(), None, None);
         subscription::pico_client_order_completes_stream(None, null(), None, None);
-        subscription::pico_client_note_events_stream(None, None, None);
+        subscription::pico_client_note_events_stream(None, null(), None, None);
         subscription::pico_client_subscribe(None, null(), 0, null(), 0, null(), None, None);
         subscription::pico_subscription_deliver_batches(None, 0, None);
         subscription::pico_subscription_wait_open(None, 0);
@@ -239,6 +241,9 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
         lists::pico_webhooks_count(None) => 0;
         lists::pico_webhooks_at(None, 0) => null();
         lists::pico_webhooks_json(None, None) => null();
+        notes::pico_notes_count(None) => 0;
+        notes::pico_notes_at(None, 0) => null();
+        notes::pico_notes_json(None, None) => null();
         owned_text::pico_text_string(None) => null();
         receiver::pico_receiver_address(None) => null();
         receiver::pico_receiver_port(None) => 0;
@@ -267,6 +272,7 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
         lists::pico_sub_operations_free(None);
         lists::pico_order_completes_free(None);
         lists::pico_webhooks_free(None);
+        notes::pico_notes_free(None);
         options::pico_options_free(None);
         owned_text::pico_text_free(None);
         receiver::pico_receiver_free(None);

@@ -4,6 +4,7 @@
 mod examples;
 mod failures;
 mod feeds;
+mod generations;
 mod header;
 mod outboxes;
 mod streams;

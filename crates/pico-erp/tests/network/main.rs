@@ -7,6 +7,7 @@ mod delivery;
 mod event_streams;
 mod failures;
 mod feeds;
+mod generations;
 mod outbox;
 mod proxies;
 mod scripted;
