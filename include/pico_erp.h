@@ -337,7 +337,12 @@ typedef void (PICO_CALL *pico_log_fn)(void *user_data, int32_t level, const char
 #define PICO_LOG_FORMAT_JSON 1
 
 /**
- * The API of Pico's "ERP Example Calls", at /graphql. The default.
+ * The generation is found out from the server with the first call; pico_client_generation() tells it.
+ */
+#define PICO_GENERATION_AUTO 1
+
+/**
+ * The API of Pico's "ERP Example Calls", at /graphql. The default: only what a newer one has too is asked for.
  */
 #define PICO_GENERATION_G2 2
 
@@ -513,6 +518,11 @@ typedef struct pico_feed_t pico_feed_t;
  * An HTTP server for the metrics of a store. Thread-safe.
  */
 typedef struct pico_metrics_server_t pico_metrics_server_t;
+
+/**
+ * A list of notes.
+ */
+typedef struct pico_notes_t pico_notes_t;
 
 /**
  * A list of operations.
@@ -787,6 +797,24 @@ typedef struct {
 } pico_log_callback_t;
 
 /**
+ * Which notes; matched by the library. NULL in a field means any.
+ */
+typedef struct {
+    /**
+     * sizeof(pico_note_filter_t).
+     */
+    uint32_t struct_size;
+    /**
+     * The note with this id, with each of its changes.
+     */
+    const char *id;
+    /**
+     * With this id in an outside ticket system.
+     */
+    const char *external_id;
+} pico_note_filter_t;
+
+/**
  * A function that gives the token. The struct is copied.
  */
 typedef struct {
@@ -834,6 +862,11 @@ typedef struct {
      * How many there are.
      */
     size_t select_optional_operation_ids_count;
+    /**
+     * Further fields of Pico's input as a JSON object, under their names there; may be NULL. Newer Picos take a
+     * reserved serial and a second order id so, but do not document the names.
+     */
+    const char *extra_json;
 } pico_order_save_t;
 
 /**
@@ -1175,6 +1208,15 @@ typedef struct {
      * Its length without the NUL.
      */
     size_t json_len;
+    /**
+     * The part number split at the bar character, where a newer Pico (generation G3) sent it; none of them is
+     * NULL.
+     */
+    const char *const *external_codes;
+    /**
+     * How many there are; 0 also where Pico did not send it.
+     */
+    size_t external_codes_count;
 } pico_operation_t;
 
 /**
@@ -1284,6 +1326,14 @@ typedef struct {
      * Its length without the NUL.
      */
     size_t json_len;
+    /**
+     * The serial that was reserved when ordering, where a newer Pico (generation G3) sent it.
+     */
+    const char *reserved_serial_number;
+    /**
+     * The second order id that was given when ordering, where a newer Pico (generation G3) sent it.
+     */
+    const char *secondary_external_order_id;
 } pico_order_complete_t;
 
 /**
@@ -1759,7 +1809,8 @@ pico_status_t PICO_CALL pico_client_new(const pico_options_t *options,
 PICO_API pico_status_t PICO_CALL pico_client_from_environment(pico_client_t **client, pico_error_t **error);
 
 /**
- * The URL that requests go to. Lives as long as the client. NULL for NULL.
+ * The URL that requests go to; with PICO_GENERATION_AUTO and an endpoint without a path, the one that is
+ * tried first. Lives as long as the client. NULL for NULL.
  */
 PICO_API const char *PICO_CALL pico_client_endpoint(const pico_client_t *client);
 
@@ -2228,6 +2279,18 @@ pico_status_t PICO_CALL pico_feed_options_set_max_attempts(pico_feed_options_t *
                                                            pico_error_t **error);
 
 /**
+ * The generation that this client speaks: PICO_GENERATION_G2 or PICO_GENERATION_G3. With
+ * PICO_GENERATION_AUTO it is found out from the server, once, and this function waits for that; else it is
+ * the one that was set. Where the server cannot be made out it is PICO_GENERATION_G2, with which a newer
+ * server works too. `call` may be NULL for no control.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_client_generation(const pico_client_t *client,
+                                               const pico_call_t *call,
+                                               int32_t *generation,
+                                               pico_error_t **error);
+
+/**
  * Queues all orders of a file: CSV with a header, separated by commas, semicolons or tabs, or one JSON object on each
  * line. The columns are externalOrderId, operationId or partNumber and revision, orderIndex, quantity (one order for
  * each unit), and selectOptionalOperationIds with ; between ids. When it ends early, by an error, a crash or `call` (may
@@ -2474,6 +2537,38 @@ pico_status_t PICO_CALL pico_metrics_server_close(const pico_metrics_server_t *s
 PICO_API void PICO_CALL pico_metrics_server_free(pico_metrics_server_t *server);
 
 /**
+ * Lists operators' notes, each change of one as a note of its own. Older Picos do not have them and refuse
+ * it with PICO_E_GRAPHQL. `filter` may be NULL for all, `call` for no control. Waits.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_client_note_events(const pico_client_t *client,
+                                                const pico_note_filter_t *filter,
+                                                const pico_call_t *call,
+                                                pico_notes_t **notes,
+                                                pico_error_t **error);
+
+/**
+ * How many notes there are; 0 for NULL.
+ */
+PICO_API size_t PICO_CALL pico_notes_count(const pico_notes_t *list);
+
+/**
+ * The note at an index from 0; NULL past the end. Lives as long as the list.
+ */
+PICO_API const pico_note_t *PICO_CALL pico_notes_at(const pico_notes_t *list, size_t index);
+
+/**
+ * The list as JSON, each element as the server sent it. `length` (may be NULL) receives the length without
+ * the NUL. Lives as long as the list.
+ */
+PICO_API const char *PICO_CALL pico_notes_json(const pico_notes_t *list, size_t *length);
+
+/**
+ * Frees the list and all it gave.
+ */
+PICO_API void PICO_CALL pico_notes_free(pico_notes_t *list);
+
+/**
  * Makes settings with nothing but defaults in *options. Only the endpoint has none; set it.
  */
 PICO_API pico_status_t PICO_CALL pico_options_new(pico_options_t **options, pico_error_t **error);
@@ -2535,7 +2630,8 @@ pico_status_t PICO_CALL pico_token_answer_fail(pico_token_answer_t *answer,
                                                pico_error_t **error);
 
 /**
- * Chooses the generation of the API: PICO_GENERATION_G2 (the default) or PICO_GENERATION_G3.
+ * Chooses the generation of the API: PICO_GENERATION_G2 (the default), PICO_GENERATION_G3 or
+ * PICO_GENERATION_AUTO. It decides what is asked for, and the path where the endpoint has none.
  */
 PICO_API
 pico_status_t PICO_CALL pico_options_set_generation(pico_options_t *options,
@@ -3301,6 +3397,7 @@ pico_status_t PICO_CALL pico_client_order_completes_stream(const pico_client_t *
  */
 PICO_API
 pico_status_t PICO_CALL pico_client_note_events_stream(const pico_client_t *client,
+                                                       const pico_note_filter_t *filter,
                                                        const pico_event_callback_t *callback,
                                                        pico_subscription_t **subscription,
                                                        pico_error_t **error);

@@ -27,7 +27,8 @@ class Client(BaseClient):
     ``endpoint`` such as ``"https://yourcompany.picomes.com"``; default: the variable PICO_API_ENDPOINT.
     ``token`` as Pico issued it; default: the variable PICO_API_TOKEN. Or ``token_provider``, a callable that returns
     the token and is asked before every request, on a thread of its own.
-    ``generation`` "G2" or "G3" decides the path where the endpoint has none.
+    ``generation`` of Pico's API, "G2" or "G3", decides what is asked for, and the path where the endpoint has none; "auto"
+    finds it out from the server with the first call, and ``generation()`` tells it.
 
     Times are in seconds. ``connect_timeout`` for a connection, ``request_timeout`` for one try of a call;
     ``max_attempts`` tries in all, with waits growing from ``backoff`` to ``backoff_max``.
@@ -228,6 +229,8 @@ class Client(BaseClient):
 
     def note_events_stream(
         self,
+        id: Optional[str] = None,
+        external_id: Optional[str] = None,
         *,
         callback: Optional[Callable[[NoteEvent], object]] = None,
         batch_callback: Optional[Callable[[List[NoteEvent]], object]] = None,
@@ -238,7 +241,7 @@ class Client(BaseClient):
     ) -> Subscription[NoteEvent]:
         """Streams operators' notes. Older Picos do not have this stream and refuse it with GraphQLError."""
         return Subscription(
-            lambda: self._note_events_stream(),
+            lambda: self._note_events_stream(id, external_id),
             name="note events",
             callback=callback,
             batch_callback=batch_callback,

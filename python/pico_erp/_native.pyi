@@ -154,7 +154,7 @@ class BaseClient:
         token: Optional[str] = None,
         *,
         token_provider: Optional[Callable[[], str]] = None,
-        generation: Literal["G2", "G3"] = "G2",
+        generation: Literal["auto", "G2", "G3"] = "G2",
         connect_timeout: float = 10.0,
         request_timeout: float = 30.0,
         max_attempts: int = 4,
@@ -220,6 +220,22 @@ class BaseClient:
     ) -> List[OrderComplete]:
         """Lists completed orders. This is how a completion is found again that no stream delivered."""
 
+    def note_events(
+        self,
+        id: Optional[str] = None,
+        external_id: Optional[str] = None,
+        timeout: Optional[float] = None,
+    ) -> List[NoteEvent]:
+        """Lists operators' notes, each change of one as a note of its own. Only newer Picos (generation G3) have them; an
+        older one refuses it with GraphQLError.
+        """
+
+    def generation(self, timeout: Optional[float] = None) -> Literal["G2", "G3"]:
+        """The generation of Pico's API that this client speaks: the one that was set, or with "auto" the one that the server
+        is found to have, which is asked for once. Where the server cannot be made out it is "G2", with which a newer
+        server works too.
+        """
+
     def webhooks(self, timeout: Optional[float] = None) -> List[Webhook]:
         """Lists the registered webhooks."""
 
@@ -230,8 +246,13 @@ class BaseClient:
         order_index: int = 0,
         select_optional_operation_ids: Sequence[str] = (),
         timeout: Optional[float] = None,
+        *,
+        extra: Optional[Mapping[str, Any]] = None,
     ) -> str:
         """Saves an order: creates it, or updates it when Pico knows the same three ids.
+
+        ``extra`` holds further fields of Pico's input, under their names there. Newer Picos take a reserved serial and a
+        second order id so, but do not document the names.
 
         Returns "created" or "updated", or whatever else the server said. Retried where a passing cause is to blame:
         repeating it does no harm.
@@ -347,7 +368,7 @@ class BaseClient:
         retry_after_max: Span,
         tell: bool,
     ) -> BaseOutboxSender: ...
-    def _note_events_stream(self) -> Stream: ...
+    def _note_events_stream(self, id: Optional[str], external_id: Optional[str]) -> Stream: ...
     def _subscribe(
         self,
         query: str,
@@ -368,6 +389,9 @@ class BaseSandbox:
         child_completions: bool = False,
         ping_interval: float = 12.0,
         web_socket_protocols: Literal["both", "graphql-transport-ws", "graphql-ws", "none"] = "both",
+        generation: Literal["all", "G1", "G2", "G3"] = "all",
+        introspection: bool = True,
+        legacy_webhooks: bool = False,
     ) -> Self: ...
     @property
     def url(self) -> str:
@@ -422,6 +446,8 @@ class BaseSandbox:
         again: bool = False,
         at: Optional[datetime] = None,
         silent: bool = False,
+        reserved_serial_number: Optional[str] = None,
+        secondary_external_order_id: Optional[str] = None,
     ) -> OrderComplete:
         """Completes an order; the streams and the webhooks report it. Serials that are not given are made up.
 
@@ -431,8 +457,19 @@ class BaseSandbox:
         InvalidArgumentError when no open order fits, or with ``again`` no completed one.
         """
 
-    def add_note(self, text: str) -> NoteEvent:
-        """Writes an operator's note; the notes stream reports it."""
+    def add_note(
+        self, text: str, *, id: Optional[str] = None, external_id: Optional[str] = None
+    ) -> NoteEvent:
+        """Writes an operator's note, or changes the one with that id; the notes stream reports it."""
+
+    def set_generation(self, generation: Literal["all", "G1", "G2", "G3"]) -> None:
+        """Speaks that generation of Pico's API from now on: "all" of it, "G1", "G2" or "G3"."""
+
+    def set_introspection(self, on: bool) -> None:
+        """Shows its schema to whoever asks, or refuses to."""
+
+    def set_legacy_webhooks(self, on: bool) -> None:
+        """Takes registrations of webhooks in the form of older pages of Pico's, or in that of the newer ones."""
 
     def orders(self) -> List[Dict[str, Any]]:
         """Every order in the order of saving, as dicts.

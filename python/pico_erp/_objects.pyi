@@ -114,6 +114,10 @@ class Operation(_Object):
         """The revision."""
 
     @property
+    def external_codes(self) -> Optional[Tuple[str, ...]]:
+        """The part number split at the bar character; None where Pico did not send it, which only generation G3 does."""
+
+    @property
     def name(self) -> str:
         """The display name."""
 
@@ -184,6 +188,14 @@ class OrderComplete(_Object):
     @property
     def end_state(self) -> Optional[State]:
         """Where the build ended."""
+
+    @property
+    def reserved_serial_number(self) -> Optional[str]:
+        """The serial that was reserved when ordering. Only generation G3 of Pico's API sends it."""
+
+    @property
+    def secondary_external_order_id(self) -> Optional[str]:
+        """The second order id that was given when ordering. Only generation G3 of Pico's API sends it."""
 
     @property
     def produced_serial(self) -> Optional[str]:

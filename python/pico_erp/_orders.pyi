@@ -3,7 +3,7 @@ from ``pico_erp`` instead.
 """
 
 from types import TracebackType
-from typing import Callable, Iterable, Iterator, List, Literal, Optional, Sequence, Type, Union, final
+from typing import Any, Callable, Iterable, Iterator, List, Literal, Mapping, Optional, Sequence, Type, Union, final
 
 from typing_extensions import Self
 
@@ -54,8 +54,9 @@ class Outbox:
         order_index: int = 0,
         select_optional_operation_ids: Sequence[str] = (),
         request_id: Optional[str] = None,
+        extra: Optional[Mapping[str, Any]] = None,
     ) -> Queued:
-        """Queues an order to be saved; it is on disk when this returns.
+        """Queues an order to be saved; it is on disk when this returns. ``extra`` as in Client.save_order().
 
         Raises InvalidArgumentError naming the argument, also for a ``request_id`` that another order was queued under.
         """

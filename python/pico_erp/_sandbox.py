@@ -17,6 +17,8 @@ class Sandbox(BaseSandbox):
     orders for subassemblies, ``child_completions`` reports their completions as well. Event streams get a comment, and
     WebSockets a ping, every ``ping_interval`` seconds. ``web_socket_protocols`` are those it takes: "both",
     "graphql-transport-ws", "graphql-ws" (the legacy one), or "none", as behind a proxy that knows no WebSocket.
+    ``generation`` is that of Pico's API which it speaks, "all" of it, "G1", "G2" or "G3"; ``introspection`` is whether it
+    shows its schema; with ``legacy_webhooks`` it takes webhooks as older pages of Pico's show it.
 
     >>> with Sandbox(token="secret") as sandbox, sandbox.client() as client:
     ...     client.save_order("op-abc-123", "ERP-1")

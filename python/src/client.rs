@@ -17,7 +17,7 @@ use crate::feed::{BaseFeed, Running, Start, Told};
 use crate::filter;
 use crate::json::{Reply, dumps};
 use crate::model::{self, JsonValue, NoteEvent, Operation, OrderComplete, SubOperation, Webhook};
-use crate::order::{ToldUnit, units};
+use crate::order::{ToldUnit, units, with_extra};
 use crate::place::Place;
 use crate::record;
 use crate::sender::{BaseOutboxSender, ToldSender};
@@ -227,8 +227,9 @@ impl BaseClient {
 
     /// The URL that requests go to.
     #[getter]
-    fn endpoint(&self) -> &str {
-        &self.endpoint
+    fn endpoint(&self) -> String {
+        // With generation "auto" the path may have been found since.
+        self.client.get().map_or_else(|_| self.endpoint.clone(), |client| client.endpoint().to_owned())
     }
 
     /// Whether close() was called.
@@ -304,6 +305,27 @@ impl BaseClient {
         Ok(found.into_iter().map(OrderComplete::new).collect())
     }
 
+    /// Lists operators' notes, each change of one as a note of its own. Only newer Picos (generation G3) have them.
+    #[pyo3(signature = (id=None, external_id=None, timeout=None))]
+    fn note_events(
+        &self,
+        py: Python<'_>,
+        id: Option<String>,
+        external_id: Option<String>,
+        timeout: Option<f64>,
+    ) -> PyResult<Vec<NoteEvent>> {
+        let filter = filter::notes(id, external_id);
+        let found = self.call(py, timeout, |client| async move { client.note_events(&filter).await })?;
+        Ok(found.into_iter().map(NoteEvent::new).collect())
+    }
+
+    /// The generation of Pico's API that this client speaks, "G2" or "G3": the one that was set, or with "auto" the one
+    /// that the server is found to have, which is asked for once.
+    #[pyo3(signature = (timeout=None))]
+    fn generation(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<&'static str> {
+        Ok(self.call(py, timeout, |client| async move { client.generation().await })?.name())
+    }
+
     /// Lists the registered webhooks.
     #[pyo3(signature = (timeout=None))]
     fn webhooks(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Vec<Webhook>> {
@@ -316,9 +338,10 @@ impl BaseClient {
     /// Returns "created" or "updated", or whatever else the server said. Retried where a passing cause is to blame:
     /// repeating it does no harm.
     #[pyo3(signature = (
-        operation_id, external_order_id, order_index=0, select_optional_operation_ids=None, timeout=None
+        operation_id, external_order_id, order_index=0, select_optional_operation_ids=None, timeout=None, *, extra=None
     ), text_signature = "($self, operation_id, external_order_id, order_index=0, select_optional_operation_ids=(), \
-        timeout=None)")]
+        timeout=None, *, extra=None)")]
+    #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments are its builder")]
     fn save_order(
         &self,
         py: Python<'_>,
@@ -327,10 +350,12 @@ impl BaseClient {
         order_index: i64,
         select_optional_operation_ids: Option<Vec<String>>,
         timeout: Option<f64>,
+        extra: Option<Bound<'_, PyAny>>,
     ) -> PyResult<String> {
         let unit = ToldUnit { order_index, select_optional_operation_ids };
         let order = unit.of(OrderSave::new(operation_id, external_order_id));
         let order = order.map_err(|error| raise(py, &error))?;
+        let order = with_extra(py, order, extra.as_ref())?;
         let saved = self.call(py, timeout, |client| async move { client.save_order(&order).await })?;
         Ok(saved.message().to_owned())
     }
@@ -567,8 +592,15 @@ impl BaseClient {
     }
 
     /// The stream behind Client.note_events_stream.
-    fn _note_events_stream(&self, py: Python<'_>) -> PyResult<Stream> {
-        self.open(py, model::event::<NoteEvent>, Client::note_events_stream)
+    #[pyo3(signature = (id, external_id))]
+    fn _note_events_stream(
+        &self,
+        py: Python<'_>,
+        id: Option<String>,
+        external_id: Option<String>,
+    ) -> PyResult<Stream> {
+        let filter = filter::notes(id, external_id);
+        self.open(py, model::event::<NoteEvent>, |client| client.note_events_stream(&filter))
     }
 
     /// The stream behind Client.subscribe.

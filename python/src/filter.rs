@@ -1,6 +1,6 @@
 //! What the lists and the streams are narrowed by, from Python's arguments to the core's filters.
 
-use pico_erp::{Error, OperationFilter, OrderCompleteFilter, SubOperationFilter};
+use pico_erp::{Error, NoteFilter, OperationFilter, OrderCompleteFilter, SubOperationFilter};
 
 use crate::settings;
 
@@ -33,4 +33,11 @@ pub(crate) fn order_completes(
     filter.external_order_id = external_order_id;
     filter.order_index = order_index.map(settings::order_index).transpose()?;
     Ok(filter)
+}
+
+pub(crate) fn notes(id: Option<String>, external_id: Option<String>) -> NoteFilter {
+    let mut filter = NoteFilter::all();
+    filter.id = id;
+    filter.external_id = external_id;
+    filter
 }

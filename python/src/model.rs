@@ -180,6 +180,8 @@ object! {
         external_id: Option<&str> = |it| it.inner.external_id.as_deref();
         /// The revision.
         external_revision: Option<&str> = |it| it.inner.external_revision.as_deref();
+        /// The part number split at the bar character; None where Pico did not send it, which only generation G3 does.
+        external_codes: Option<Tuple<String>> = |it| it.inner.external_codes.clone().map(Tuple);
         /// The display name.
         name: &str = |it| &it.inner.name;
         /// The template it was made from.
@@ -231,6 +233,10 @@ object! {
         end_state: Option<State> = |it| {
             Some(State { inner: it.inner.end_state.clone()?, raw: json::field(&it.raw, "endState")? })
         };
+        /// The serial that was reserved when ordering. Only generation G3 of Pico's API sends it.
+        reserved_serial_number: Option<&str> = |it| it.inner.reserved_serial_number.as_deref();
+        /// The second order id that was given when ordering. Only generation G3 of Pico's API sends it.
+        secondary_external_order_id: Option<&str> = |it| it.inner.secondary_external_order_id.as_deref();
         /// The serial of the finished unit, when one was captured: end_state.produced_serial.
         produced_serial: Option<&str> = |it| it.inner.produced_serial();
         /// The id of the operation that was completed: operation.id.

@@ -4,6 +4,7 @@ use pico_erp::{Error, OrderSave, Requested, Units};
 use pyo3::prelude::*;
 
 use crate::error::{invalid, raise};
+use crate::json::dumps;
 use crate::settings;
 
 /// What a call says of an order besides its ids.
@@ -40,6 +41,20 @@ impl ToldOrder {
         let order = unit.of(OrderSave::new(self.operation_id, self.external_order_id))?;
         Ok(requested(order, self.request_id))
     }
+}
+
+/// The order with further fields of Pico's input, where there are any.
+pub(crate) fn with_extra(
+    py: Python<'_>,
+    mut order: OrderSave,
+    extra: Option<&Bound<'_, PyAny>>,
+) -> PyResult<OrderSave> {
+    if let Some(extra) = extra {
+        let fields = dumps(py, "extra", extra)?.decode();
+        order.extra =
+            fields.map_err(|_| invalid(py, "extra", "must be a dict of JSON values by their names"))?;
+    }
+    Ok(order)
 }
 
 /// The order with its request id, where it has one.

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use crate::catalogue::Catalogue;
 use crate::error::raise;
 use crate::import::{self, ToldImport};
-use crate::order::{ToldOrder, ToldUnit, requested, units};
+use crate::order::{ToldOrder, ToldUnit, requested, units, with_extra};
 use crate::pages::Pages;
 use crate::record;
 use crate::settings::limit;
@@ -64,11 +64,13 @@ impl Outbox {
     /// Raises InvalidArgumentError naming the argument, also for a `request_id` that another order was queued under.
     #[pyo3(
         signature = (
-            operation_id, external_order_id, *, order_index=0, select_optional_operation_ids=None, request_id=None
+            operation_id, external_order_id, *, order_index=0, select_optional_operation_ids=None, request_id=None,
+            extra=None
         ),
         text_signature = "($self, operation_id, external_order_id, *, order_index=0, \
-            select_optional_operation_ids=(), request_id=None)"
+            select_optional_operation_ids=(), request_id=None, extra=None)"
     )]
+    #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments are its builder")]
     fn save<'py>(
         &self,
         py: Python<'py>,
@@ -77,10 +79,12 @@ impl Outbox {
         order_index: i64,
         select_optional_operation_ids: Option<Vec<String>>,
         request_id: Option<String>,
+        extra: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let unit = ToldUnit { order_index, select_optional_operation_ids };
         let order = unit.of(OrderSave::new(operation_id, external_order_id));
-        let order = requested(order.map_err(|error| raise(py, &error))?, request_id);
+        let order = with_extra(py, order.map_err(|error| raise(py, &error))?, extra.as_ref())?;
+        let order = requested(order, request_id);
         let queued = self.ask(py, |outbox| async move { outbox.save(order).await })?;
         record::queued(py, queued)
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use pico_erp::{Error, ErrorKind, Json, runtime};
 use pico_erp_sandbox::{
-    Attribute, CompletionSpec, Config, NoteSpec, OperationSpec, Sandbox, Seed, Waits, WebSocketProtocols,
-    WebhookPosts,
+    Attribute, CompletionSpec, Config, Generation, NoteSpec, OperationSpec, Sandbox, Seed, Waits,
+    WebSocketProtocols, WebhookPosts,
 };
 use pyo3::prelude::*;
 use pyo3::types::PyDateTime;
@@ -63,6 +63,19 @@ fn protocols(name: &str) -> Result<WebSocketProtocols, Error> {
     }
 }
 
+fn generation(name: &str) -> Result<Generation, Error> {
+    match name {
+        "all" => Ok(Generation::All),
+        "G1" => Ok(Generation::G1),
+        "G2" => Ok(Generation::G2),
+        "G3" => Ok(Generation::G3),
+        other => Err(Error::invalid(
+            "generation",
+            format!("is \"{other}\"; give \"all\", \"G1\", \"G2\" or \"G3\""),
+        )),
+    }
+}
+
 fn posts(name: &str) -> Result<WebhookPosts, Error> {
     match name {
         "once" => Ok(WebhookPosts::Once),
@@ -111,7 +124,7 @@ impl BaseSandbox {
     #[new]
     #[pyo3(signature = (
         token=None, seed=None, auto_complete=None, waterfall=false, child_completions=false, ping_interval=12.0,
-        web_socket_protocols="both"
+        web_socket_protocols="both", generation="all", introspection=true, legacy_webhooks=false
     ))]
     #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments are its builder")]
     fn new(
@@ -123,6 +136,9 @@ impl BaseSandbox {
         child_completions: bool,
         ping_interval: f64,
         web_socket_protocols: &str,
+        generation: &str,
+        introspection: bool,
+        legacy_webhooks: bool,
     ) -> PyResult<Self> {
         let config = || {
             Ok(Config {
@@ -133,6 +149,9 @@ impl BaseSandbox {
                 child_completions,
                 ping_interval: seconds("ping_interval", ping_interval)?,
                 web_socket_protocols: protocols(web_socket_protocols)?,
+                generation: self::generation(generation)?,
+                introspection,
+                legacy_webhooks,
                 ..Config::default()
             })
         };
@@ -234,7 +253,7 @@ impl BaseSandbox {
     /// more what is completed; `at` is when, now if not given; `silent` tells no stream and no webhook.
     #[pyo3(signature = (
         external_order_id, operation_id=None, order_index=None, produced_serial=None, consumed_serials=None, *,
-        again=false, at=None, silent=false
+        again=false, at=None, silent=false, reserved_serial_number=None, secondary_external_order_id=None
     ))]
     #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments are its builder")]
     fn complete(
@@ -248,8 +267,12 @@ impl BaseSandbox {
         again: bool,
         at: Option<Bound<'_, PyDateTime>>,
         silent: bool,
+        reserved_serial_number: Option<String>,
+        secondary_external_order_id: Option<String>,
     ) -> PyResult<OrderComplete> {
         let mut spec = CompletionSpec::new(external_order_id);
+        spec.reserved_serial_number = reserved_serial_number;
+        spec.secondary_external_order_id = secondary_external_order_id;
         (spec.again, spec.silent) = (again, silent);
         spec.at = at.map(|at| instant("at", &at)).transpose()?;
         spec.operation_id = operation_id;
@@ -262,9 +285,44 @@ impl BaseSandbox {
         self.make(py, |sandbox| sandbox.complete(spec))
     }
 
-    /// Writes an operator's note; the notes stream reports it.
-    fn add_note(&self, py: Python<'_>, text: String) -> PyResult<NoteEvent> {
-        self.make(py, |sandbox| sandbox.add_note(NoteSpec::new(text)))
+    /// Writes an operator's note, or changes the one with that id; the notes stream reports it.
+    #[pyo3(signature = (text, *, id=None, external_id=None))]
+    fn add_note(
+        &self,
+        py: Python<'_>,
+        text: String,
+        id: Option<String>,
+        external_id: Option<String>,
+    ) -> PyResult<NoteEvent> {
+        let mut spec = NoteSpec::new(text);
+        spec.id = id;
+        spec.external_id = external_id.unwrap_or_default();
+        self.make(py, |sandbox| sandbox.add_note(spec))
+    }
+
+    /// Speaks that generation of Pico's API from now on: "all" of it, "G1", "G2" or "G3".
+    fn set_generation(&self, py: Python<'_>, generation: &str) -> PyResult<()> {
+        let generation = self::generation(generation).map_err(|error| raise(py, &error))?;
+        self.act(py, |sandbox| {
+            sandbox.set_generation(generation);
+            Ok(())
+        })
+    }
+
+    /// Shows its schema to whoever asks, or refuses to.
+    fn set_introspection(&self, py: Python<'_>, on: bool) -> PyResult<()> {
+        self.act(py, |sandbox| {
+            sandbox.set_introspection(on);
+            Ok(())
+        })
+    }
+
+    /// Takes registrations of webhooks in the form of older pages of Pico's, or in that of the newer ones.
+    fn set_legacy_webhooks(&self, py: Python<'_>, on: bool) -> PyResult<()> {
+        self.act(py, |sandbox| {
+            sandbox.set_legacy_webhooks(on);
+            Ok(())
+        })
     }
 
     /// Every order in the order of saving, as dicts.

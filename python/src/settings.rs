@@ -136,11 +136,7 @@ impl Settings {
     }
 
     fn generation(&self) -> Result<ApiGeneration, Error> {
-        match self.generation.as_str() {
-            "G2" => Ok(ApiGeneration::G2),
-            "G3" => Ok(ApiGeneration::G3),
-            other => Err(Error::invalid("generation", format!("is \"{other}\"; give \"G2\" or \"G3\""))),
-        }
+        self.generation.parse()
     }
 
     fn stream(&self) -> Result<StreamPolicy, Error> {

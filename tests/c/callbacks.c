@@ -167,6 +167,8 @@ static void call_all_that_waits(pico_subscription_t *subscription) {
     pico_sub_operations_t *edges = NULL;
     pico_order_completes_t *completions = NULL;
     pico_webhooks_t *webhooks = NULL;
+    pico_notes_t *notes = NULL;
+    int32_t generation = 0;
     pico_event_t *taken = NULL;
     pico_reply_t *reply = NULL;
     pico_order_save_t order = {0};
@@ -180,6 +182,8 @@ static void call_all_that_waits(pico_subscription_t *subscription) {
     CHECK_STATUS(PICO_E_REENTRANT, pico_client_operations(client, NULL, NULL, &operations, &error));
     CHECK_STATUS(PICO_E_REENTRANT, pico_client_sub_operations(client, NULL, NULL, &edges, &error));
     CHECK_STATUS(PICO_E_REENTRANT, pico_client_order_completes(client, NULL, NULL, &completions, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_client_note_events(client, NULL, NULL, &notes, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_client_generation(client, NULL, &generation, &error));
     CHECK_STATUS(PICO_E_REENTRANT, pico_client_save_order(client, &order, NULL, NULL, &error));
     CHECK_STATUS(PICO_E_REENTRANT, pico_client_cancel_order(client, &cancel, NULL, NULL, &error));
     CHECK_STATUS(PICO_E_REENTRANT, pico_client_webhooks(client, NULL, &webhooks, &error));

@@ -149,7 +149,7 @@ int main(void) {
     OK(pico_client_operations_stream(client, NULL, NULL, &streams[0], &error));
     OK(pico_client_sub_operations_stream(client, NULL, NULL, &streams[1], &error));
     OK(pico_client_order_completes_stream(client, NULL, NULL, &streams[2], &error));
-    OK(pico_client_note_events_stream(client, NULL, &streams[3], &error));
+    OK(pico_client_note_events_stream(client, NULL, NULL, &streams[3], &error));
     OK(pico_client_subscribe(client, RAW, sizeof RAW - 1, NULL, 0, NULL, NULL, &streams[4], &error));
     for (i = 0; i < STREAMS; i++) {
         CHECK(until_open(streams[i], 1) == 0);

@@ -92,6 +92,9 @@ static void getters_and_frees_take_null(void) {
     pico_sub_operations_free(NULL);
     pico_order_completes_free(NULL);
     pico_webhooks_free(NULL);
+    CHECK(pico_notes_count(NULL) == 0 && pico_notes_at(NULL, 0) == NULL);
+    CHECK(pico_notes_json(NULL, &length) == NULL);
+    pico_notes_free(NULL);
 
     CHECK(pico_reply_json(NULL, &length) == NULL && pico_reply_data_json(NULL, &length) == NULL);
     CHECK(pico_reply_errors_json(NULL, &length) == NULL && pico_reply_extensions_json(NULL, &length) == NULL);
@@ -301,6 +304,10 @@ static void functions_refuse_null_where_something_is_needed(pico_client_t *clien
     REFUSED(pico_client_sub_operations(client, NULL, NULL, NULL, E));
     REFUSED(pico_client_order_completes(NULL, NULL, NULL, NULL, E));
     REFUSED(pico_client_order_completes(client, NULL, NULL, NULL, E));
+    REFUSED(pico_client_note_events(NULL, NULL, NULL, NULL, E));
+    REFUSED(pico_client_note_events(client, NULL, NULL, NULL, E));
+    REFUSED(pico_client_generation(NULL, NULL, NULL, E));
+    REFUSED(pico_client_generation(client, NULL, NULL, E));
     REFUSED(pico_client_webhooks(NULL, NULL, NULL, E));
     REFUSED(pico_client_webhooks(client, NULL, NULL, E));
     REFUSED(pico_client_webhook_unsubscribe(NULL, NULL, NULL, NULL, E));
@@ -315,7 +322,7 @@ static void functions_refuse_null_where_something_is_needed(pico_client_t *clien
     REFUSED(pico_client_operations_stream(client, NULL, NULL, NULL, E));
     REFUSED(pico_client_sub_operations_stream(NULL, NULL, NULL, NULL, E));
     REFUSED(pico_client_order_completes_stream(NULL, NULL, NULL, NULL, E));
-    REFUSED(pico_client_note_events_stream(NULL, NULL, NULL, E));
+    REFUSED(pico_client_note_events_stream(NULL, NULL, NULL, NULL, E));
     REFUSED(pico_client_subscribe(NULL, NULL, 0, NULL, 0, NULL, NULL, NULL, E));
     REFUSED(pico_subscription_next(NULL, 0, NULL, E));
     REFUSED(pico_subscription_next_batch(NULL, 0, NULL, 0, NULL, E));

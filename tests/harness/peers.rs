@@ -1,6 +1,9 @@
 //! The client against servers that nobody here wrote, with Pico's schema: graphql-yoga, graphql-sse and graphql-ws. Each
 //! test is a row that runs against every one of them, over each transport that it has.
 
+#[path = "peer_generations.rs"]
+mod generations;
+
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -17,6 +20,8 @@ use tokio::time::timeout;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 const TOKEN: &str = "peer-token";
+/// What makes a peer one of generation G3.
+const EXTENSION: (&str, &str) = ("PEER_EXTENSION", "schema.g3.graphql");
 
 /// A program of `tests/peers`, and the way its streams go.
 #[derive(Clone, Copy, Debug)]
@@ -48,9 +53,22 @@ struct Server {
 impl Server {
     /// Starts it; port 0 is any that is free.
     async fn start(peer: Peer, port: u16) -> Self {
-        let mut process = Command::new(tool("PICO_TEST_NODE"))
+        Self::start_with(peer, port, &[EXTENSION]).await
+    }
+
+    /// The same with variables, as `tests/peers/peer.mjs` has them; those that are files are relative to the core's.
+    async fn start_with(peer: Peer, port: u16, variables: &[(&str, &str)]) -> Self {
+        let folder = repository().join("crates/pico-erp/graphql");
+        let mut command = Command::new(tool("PICO_TEST_NODE"));
+        for (name, value) in variables {
+            match (*name, *value) {
+                EXTENSION => command.env(name, folder.join(value)),
+                _ => command.env(name, value),
+            };
+        }
+        let mut process = command
             .arg(peer.program)
-            .arg(repository().join("crates/pico-erp/graphql/schema.graphql"))
+            .arg(folder.join("schema.graphql"))
             .arg(TOKEN)
             .env("PORT", port.to_string())
             .current_dir(tool("PICO_TEST_PEERS_DIR"))

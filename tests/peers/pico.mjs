@@ -19,6 +19,7 @@ const subOperations = [
 /** Orders not yet completed, by `keyOf`. */
 const orders = new Map();
 const completes = [];
+const notes = [];
 const webhooks = new Map();
 const events = new EventEmitter();
 events.setMaxListeners(0);
@@ -77,11 +78,14 @@ function complete(key) {
       consumedSerials: [{ id: 'attr-1', externalId: 'PN-2001', value: `C-${completes.length + 1}` }],
     },
     endState: { producedSerial: `SN-${completes.length + 1}` },
-    reservedSerialNumber: null,
+    reservedSerialNumber: `R-${completes.length + 1}`,
     secondaryExternalOrderId: null,
   };
   completes.push(event);
   events.emit('completes', event);
+  const note = { seq: notes.length + 1, at, id: `note-${notes.length + 1}`, externalId: '', text: 'done', eventType: 'new' };
+  notes.push(note);
+  events.emit('notes', note);
 }
 
 /** What happens on `topic` from now on, as far as it fits the filter. */
@@ -115,7 +119,7 @@ const resolvers = {
     operations: (_, { where }) => operations.filter((item) => matches(where, item)),
     subOperations: (_, { where }) => subOperations.filter((item) => matches(where, item)),
     operationOrderCompletes: (_, { where }) => completes.filter((item) => matches(where, item)),
-    noteEvents: () => [],
+    noteEvents: () => notes,
     webhookSubscriptions: () => [...webhooks.values()],
   },
   Mutation: {
@@ -146,6 +150,7 @@ const resolvers = {
     },
     webhookSubscribe: (_, { input }) => {
       const handle = {
+        __typename: 'SubscriptionHandle',
         subscriptionId: input.subscriptionID,
         responseFragment: input.responseFragment,
         webhookUrl: input.webhookUrl,
@@ -175,12 +180,22 @@ const resolvers = {
   },
 };
 
-/** Pico's schema, read from a file, with these resolvers. */
+/** The schema with webhooks as older pages of Pico's show it. */
+function withLegacyWebhooks(text) {
+  return text
+    .replaceAll('SubscribeRequestInput', 'SubscribeRequest_Input')
+    .replace('SubscribeRequest_Input!): SubscriptionHandle', 'SubscribeRequest_Input!): webhookSubscribe_response')
+    .concat('union webhookSubscribe_response = SubscriptionHandle | OperationOrderResult');
+}
+
+/** Pico's schema, read from a file, with these resolvers for what it has. */
 export function picoSchema(path) {
-  const schema = buildSchema(readFileSync(path, 'utf8'));
+  const files = [path, process.env.PEER_EXTENSION].filter(Boolean);
+  const text = files.map((file) => readFileSync(file, 'utf8')).join('\n');
+  const schema = buildSchema(process.env.PEER_LEGACY_WEBHOOKS === 'on' ? withLegacyWebhooks(text) : text);
   for (const [type, fields] of Object.entries(resolvers)) {
     const known = schema.getType(type).getFields();
-    for (const [name, field] of Object.entries(fields)) {
+    for (const [name, field] of Object.entries(fields).filter(([name]) => name in known)) {
       Object.assign(known[name], typeof field === 'function' ? { resolve: field } : field);
     }
   }

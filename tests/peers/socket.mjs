@@ -3,11 +3,11 @@
 
 import { useServer } from 'graphql-ws/use/ws';
 import { WebSocketServer } from 'ws';
-import { TOKEN, admits } from './peer.mjs';
+import { TOKEN, admits, path } from './peer.mjs';
 
 /** Adds it to the server; `options` are those of graphql-ws that say what is served. */
 export function serveSockets(server, options) {
-  const sockets = new WebSocketServer({ server, path: '/graphql' });
+  const sockets = new WebSocketServer({ server, path });
   useServer(
     {
       ...options,

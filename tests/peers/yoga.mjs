@@ -1,12 +1,18 @@
 // The graphql-yoga server with Pico's schema. Streams go over SSE as yoga frames them (one connection for each,
 // `event: next`, `event: complete`), or over WebSocket by graphql-ws on the same path. How to start it is in peer.mjs.
 
+import { NoSchemaIntrospectionCustomRule } from 'graphql';
 import { createYoga } from 'graphql-yoga';
-import { listen, schemaPath } from './peer.mjs';
+import { listen, path, schemaPath } from './peer.mjs';
 import { picoSchema } from './pico.mjs';
 import { serveSockets } from './socket.mjs';
 
+// What yoga's own plugin for it does.
+const hidden = { onValidate: ({ addValidationRule }) => addValidationRule(NoSchemaIntrospectionCustomRule) };
+
 const yoga = createYoga({
+  graphqlEndpoint: path,
+  plugins: process.env.PEER_INTROSPECTION === 'off' ? [hidden] : [],
   schema: picoSchema(schemaPath),
   graphiql: false,
   landingPage: false,

@@ -25,6 +25,10 @@ pub(crate) struct Connection {
     /// The token that Pico issued. Prefer the variable: other users of the machine can read a program's arguments.
     #[arg(long, global = true, env = "PICO_API_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
+    /// The generation of Pico's API: G2 (the default), G3, or auto to find it out. With `sandbox`, the one to speak: G1, G2, G3,
+    /// or all (the default)
+    #[arg(long, global = true, value_name = "GENERATION")]
+    pub(crate) generation: Option<String>,
     /// Print JSON for programs instead of tables for people
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -65,6 +69,9 @@ pub(crate) enum Command {
     /// Completed orders
     #[command(subcommand)]
     Completions(Completions),
+    /// Operators' notes, which only newer Picos have (generation G3)
+    #[command(subcommand)]
+    Notes(Notes),
     /// Webhook registrations
     #[command(subcommand)]
     Webhooks(Webhooks),
@@ -114,6 +121,43 @@ pub(crate) struct Sandbox {
     /// Let completions be filtered by time (where: {at: {_gte: ...}}), which Pico does not document
     #[arg(long)]
     pub(crate) time_filter: bool,
+    /// Do not show the schema to whoever asks
+    #[arg(long)]
+    pub(crate) no_introspection: bool,
+    /// Take webhooks as older pages of Pico's show it: SubscribeRequest_Input, and a union as the result
+    #[arg(long)]
+    pub(crate) legacy_webhooks: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Notes {
+    /// List them, each change of a note as a note of its own
+    List(NoteChoice),
+    /// Print each as it is written or changed, a line of JSON each, until Ctrl-C
+    Stream {
+        #[command(flatten)]
+        choice: NoteChoice,
+        /// Stop after this many
+        #[arg(long, value_name = "N")]
+        count: Option<u64>,
+        /// Which way they travel
+        #[arg(long, value_enum, default_value = "auto")]
+        transport: TransportName,
+        /// Print changes of the connection to the standard error, a line of JSON each
+        #[arg(long)]
+        states: bool,
+    },
+}
+
+/// Which notes.
+#[derive(Debug, Args)]
+pub(crate) struct NoteChoice {
+    /// Only the one with Pico's id
+    #[arg(long)]
+    pub(crate) id: Option<String>,
+    /// Only those with this id in an outside ticket system
+    #[arg(long, value_name = "EXT")]
+    pub(crate) external_id: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -148,6 +192,9 @@ pub(crate) enum Orders {
         /// Include this optional operation; may be given again
         #[arg(long, value_name = "ID", action = ArgAction::Append)]
         optional: Vec<String>,
+        /// Send one more field of Pico's input, with any JSON value; may be given again
+        #[arg(long, value_name = "NAME=JSON", action = ArgAction::Append)]
+        extra: Vec<String>,
         /// Wait for its completion, this many seconds at most; the stream is open before the order is saved
         #[arg(long, value_name = "SECONDS")]
         wait: Option<f64>,

@@ -1,14 +1,14 @@
-//! The commands that make one call: operations, orders, completions, webhooks, query.
+//! The commands that make one call: operations, orders, completions, notes, webhooks, query.
 
 use std::io::Read;
 use std::time::Duration;
 
 use pico_erp::{
-    Client, ClientBuilder, Error, ErrorKind, Json, Model, OperationFilter, OrderCancel, OrderCompleteFilter,
-    OrderSave, Proxy, Request, Token, TraceContext, Units, WebhookSubscribe,
+    Client, ClientBuilder, Error, ErrorKind, Json, Model, NoteFilter, OperationFilter, OrderCancel,
+    OrderCompleteFilter, OrderSave, Proxy, Request, Token, TraceContext, Units, WebhookSubscribe,
 };
 
-use crate::args::{Connection, Operations, Orders, Query, Webhooks};
+use crate::args::{Connection, NoteChoice, Operations, Orders, Query, Webhooks};
 use crate::exit::Failure;
 use crate::output::{cell, json_line, line, list, time, value};
 
@@ -30,6 +30,9 @@ pub(crate) fn builder(connection: &Connection) -> Result<ClientBuilder, Failure>
         .user_agent(concat!("pico-erp-cli/", env!("CARGO_PKG_VERSION")));
     if let Some(token) = &connection.token {
         builder = builder.token(Token::fixed(token));
+    }
+    if let Some(name) = &connection.generation {
+        builder = builder.generation(name.parse()?);
     }
     if let Some(url) = &connection.proxy {
         builder = builder.proxy(Proxy::Explicit { url: url.clone(), no_proxy: String::new() });
@@ -93,9 +96,18 @@ pub(crate) async fn operations(connection: &Connection, command: Operations) -> 
 
 pub(crate) async fn orders(connection: &Connection, command: Orders) -> Result<(), Failure> {
     let (order, message) = match command {
-        Orders::Save { operation, order, index, optional, wait } => {
-            let save =
+        Orders::Save { operation, order, index, optional, extra, wait } => {
+            let mut save =
                 OrderSave::new(operation, &order).order_index(index).select_optional_operations(optional);
+            for entry in &extra {
+                let (name, json) = entry
+                    .split_once('=')
+                    .ok_or_else(|| Failure::usage(format!("--extra {entry}: give NAME=JSON")))?;
+                let value: serde_json::Value = serde_json::from_str(json).map_err(|error| {
+                    Failure::usage(format!("--extra {name}: {json} is not JSON: {error}"))
+                })?;
+                save = save.extra(name, value);
+            }
             let client = client(connection)?;
             if let Some(limit) = wait {
                 return save_and_wait(&client, &save, seconds("--wait", limit)?, connection.json).await;
@@ -174,6 +186,28 @@ pub(crate) async fn completions(
             ]
         },
     )
+}
+
+/// Those that are chosen.
+pub(crate) fn note_filter(choice: NoteChoice) -> NoteFilter {
+    let mut filter = NoteFilter::all();
+    (filter.id, filter.external_id) = (choice.id, choice.external_id);
+    filter
+}
+
+pub(crate) async fn notes(connection: &Connection, choice: NoteChoice) -> Result<(), Failure> {
+    let found = client(connection)?.note_events(&note_filter(choice)).await?;
+    list(&found, connection.json, &["seq", "written", "id", "external id", "event", "images", "text"], |it| {
+        vec![
+            it.seq.to_string(),
+            it.at.to_string(),
+            cell(it.id.as_deref()),
+            cell(it.external_id.as_deref()),
+            cell(it.event_type.as_deref()),
+            it.images.len().to_string(),
+            cell(it.text.as_deref()),
+        ]
+    })
 }
 
 pub(crate) async fn webhooks(connection: &Connection, command: Webhooks) -> Result<(), Failure> {

@@ -29,7 +29,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Arguments, Command, Completions};
+use args::{Arguments, Command, Completions, Notes};
 use exit::Failure;
 
 /// Runs the command with `arguments`, the program's name first, and returns its exit code.
@@ -70,7 +70,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 async fn dispatch(arguments: Arguments) -> Result<(), Failure> {
     let connection = &arguments.connection;
     match arguments.command {
-        Command::Sandbox(sandbox) => sandbox::run(sandbox, connection.token.clone(), connection.json).await,
+        Command::Sandbox(sandbox) => sandbox::run(sandbox, connection).await,
         Command::Demo => demo::run(connection.json).await,
         Command::Operations(command) => calls::operations(connection, command).await,
         Command::Outbox(command) => outbox::run(connection, command).await,
@@ -78,6 +78,11 @@ async fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Completions(Completions::Follow(command)) => follow::follow(connection, command).await,
         Command::Completions(Completions::List { operation, order }) => {
             calls::completions(connection, operation, order).await
+        }
+        Command::Notes(Notes::List(choice)) => calls::notes(connection, choice).await,
+        Command::Notes(Notes::Stream { choice, count, transport, states }) => {
+            let printing = stream::Printing { count, transport, states };
+            stream::notes(connection, choice, &printing).await
         }
         Command::Webhooks(command) => calls::webhooks(connection, command).await,
         Command::Inbox(command) => inbox::run(command, connection.json).await,

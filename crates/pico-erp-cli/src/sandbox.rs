@@ -1,13 +1,25 @@
 //! `pico-erp sandbox`: a local Pico until Ctrl-C.
 
-use pico_erp_sandbox::{Config, ErrorKind, Sandbox, Seed, WebSocketProtocols};
+use pico_erp_sandbox::{Config, ErrorKind, Generation, Sandbox, Seed, WebSocketProtocols};
 
-use crate::args::{self, ProtocolName};
+use crate::args::{self, Connection, ProtocolName};
 use crate::calls::seconds;
 use crate::exit::Failure;
 use crate::output::{line, value};
 
-pub(crate) async fn run(arguments: args::Sandbox, token: Option<String>, json: bool) -> Result<(), Failure> {
+fn generation(name: Option<&str>) -> Result<Generation, Failure> {
+    let known =
+        [("all", Generation::All), ("g1", Generation::G1), ("g2", Generation::G2), ("g3", Generation::G3)];
+    let Some(name) = name else { return Ok(Generation::All) };
+    known
+        .into_iter()
+        .find(|(known, _)| known.eq_ignore_ascii_case(name))
+        .map(|(_, generation)| generation)
+        .ok_or_else(|| Failure::usage(format!("--generation {name}: a sandbox speaks G1, G2, G3 or all")))
+}
+
+pub(crate) async fn run(arguments: args::Sandbox, connection: &Connection) -> Result<(), Failure> {
+    let (token, json) = (connection.token.clone(), connection.json);
     let seed = match &arguments.seed {
         None => Seed::builtin(),
         Some(file) => Seed::from_file(file)
@@ -29,6 +41,9 @@ pub(crate) async fn run(arguments: args::Sandbox, token: Option<String>, json: b
             ProtocolName::None => WebSocketProtocols::None,
         },
         time_filter: arguments.time_filter,
+        generation: generation(connection.generation.as_deref())?,
+        introspection: !arguments.no_introspection,
+        legacy_webhooks: arguments.legacy_webhooks,
         ..Config::default()
     };
     let sandbox = Sandbox::start(config).await.map_err(|error| {

@@ -1,19 +1,41 @@
 //! `pico-erp stream`: events as JSON lines.
 
 use pico_erp::{
-    Json, Model, Notification, OperationFilter, OrderCompleteFilter, StreamPolicy, SubOperationFilter,
-    Subscription,
+    Client, Json, Model, NoteFilter, Notification, OperationFilter, OrderCompleteFilter, StreamPolicy,
+    SubOperationFilter, Subscription,
 };
 
-use crate::args::{Connection, Stream, StreamName};
-use crate::calls::builder;
+use crate::args::{Connection, NoteChoice, Stream, StreamName, TransportName};
+use crate::calls::{builder, note_filter};
 use crate::exit::{Failure, error_json};
 use crate::output::json_line;
 
+/// How a stream is printed.
+pub(crate) struct Printing {
+    pub(crate) count: Option<u64>,
+    pub(crate) transport: TransportName,
+    pub(crate) states: bool,
+}
+
+impl Printing {
+    fn client(&self, connection: &Connection) -> Result<Client, Failure> {
+        let policy = StreamPolicy { transport: self.transport.into(), ..StreamPolicy::default() };
+        Ok(builder(connection)?.stream(policy).build()?)
+    }
+}
+
+pub(crate) async fn notes(
+    connection: &Connection,
+    choice: NoteChoice,
+    printing: &Printing,
+) -> Result<(), Failure> {
+    let notes = printing.client(connection)?.note_events_stream(&note_filter(choice))?.into_json();
+    until_interrupted(&notes, printing).await
+}
+
 pub(crate) async fn run(connection: &Connection, stream: Stream) -> Result<(), Failure> {
-    let transport = stream.transport.into();
-    let policy = StreamPolicy { transport, ..StreamPolicy::default() };
-    let client = builder(connection)?.stream(policy).build()?;
+    let printing = Printing { count: stream.count, transport: stream.transport, states: stream.states };
+    let client = printing.client(connection)?;
     let filtered = |name: &str| match &stream.operation {
         None => Ok(()),
         Some(_) => Err(Failure::usage(format!("--operation does not go with the stream of {name}"))),
@@ -35,18 +57,22 @@ pub(crate) async fn run(connection: &Connection, stream: Stream) -> Result<(), F
         }
         StreamName::Notes => {
             filtered("notes")?;
-            client.note_events_stream()?.into_json()
+            client.note_events_stream(&NoteFilter::all())?.into_json()
         }
     };
+    until_interrupted(&subscription, &printing).await
+}
+
+async fn until_interrupted(subscription: &Subscription<Json>, printing: &Printing) -> Result<(), Failure> {
     tokio::select! {
-        result = print(&subscription, &stream) => result,
+        result = print(subscription, printing) => result,
         // Ctrl-C is the ordinary end of a stream.
         interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
     }
 }
 
-async fn print(subscription: &Subscription<Json>, stream: &Stream) -> Result<(), Failure> {
-    let mut left = stream.count;
+async fn print(subscription: &Subscription<Json>, printing: &Printing) -> Result<(), Failure> {
+    let mut left = printing.count;
     while left != Some(0) {
         match subscription.next_notification().await {
             Some(Notification::Event(event)) => {
@@ -54,7 +80,7 @@ async fn print(subscription: &Subscription<Json>, stream: &Stream) -> Result<(),
                 left = left.map(|left| left - 1);
             }
             Some(Notification::Problem(error)) => complain(&error_json(&error).to_string()),
-            Some(Notification::State(state)) if stream.states => complain(state.to_json().as_str()),
+            Some(Notification::State(state)) if printing.states => complain(state.to_json().as_str()),
             Some(Notification::Closed(Some(error))) => return Err(error.into()),
             Some(Notification::Closed(None)) | None => return Ok(()),
             Some(_) => {}

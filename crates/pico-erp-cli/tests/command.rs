@@ -3,7 +3,7 @@
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use pico_erp_sandbox::{CompletionSpec, Config, Sandbox, Waits};
+use pico_erp_sandbox::{CompletionSpec, Config, NoteSpec, Sandbox, Waits};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
@@ -229,6 +229,65 @@ async fn the_sandbox_can_filter_by_time_and_do_without_websocket() {
     };
     assert!(timeout(DEADLINE, refused).await.expect("a refusal in time"));
     child.kill().await.unwrap();
+}
+
+#[tokio::test]
+async fn notes_are_listed_and_streamed() {
+    let sandbox = sandbox().await;
+    let stream = ["notes", "stream", "--external-id", "T-1", "--count", "1"];
+    let mut child = command(&sandbox.endpoint(), &stream).stdout(Stdio::piped()).spawn().unwrap();
+    sandbox.wait_for(Waits { streams: 1, ..Waits::default() }, DEADLINE).await.unwrap();
+    sandbox.add_note(NoteSpec::new("another")).unwrap();
+    sandbox.add_note(NoteSpec { external_id: "T-1".into(), ..NoteSpec::new("worn") }).unwrap();
+    let output = timeout(DEADLINE, child.wait()).await.expect("it ends after one").unwrap();
+    assert!(output.success());
+    let mut line = String::new();
+    tokio::io::AsyncReadExt::read_to_string(child.stdout.as_mut().unwrap(), &mut line).await.unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["text"], "worn");
+
+    let table = printed(&sandbox, &["notes", "list"]).await;
+    assert!(table.contains("another") && table.contains("worn") && table.contains("T-1"), "{table}");
+    let one = json(&sandbox, &["notes", "list", "--external-id", "T-1"]).await;
+    assert_eq!((one.as_array().unwrap().len(), &one[0]["seq"]), (1, &2.into()));
+}
+
+#[tokio::test]
+async fn the_sandbox_speaks_the_generation_it_is_told_and_the_client_finds_it_out() {
+    let older = ["--generation", "g2", "--no-introspection", "--legacy-webhooks"];
+    for (arguments, has_notes) in [(&["--generation", "G3"][..], true), (&older, false)] {
+        let (mut child, endpoint) = own_sandbox(arguments).await;
+        let host = endpoint.trim_end_matches("/graphql");
+        let list = ["operations", "list", "--json", "--generation", "auto"];
+        let listed = output(host, &list).await;
+        assert!(listed.status.success(), "{listed:?}");
+        let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+        assert_eq!(listed[0].get("externalCodes").is_some(), has_notes, "{listed}");
+        let notes = output(host, &["notes", "list", "--generation", "auto"]).await;
+        assert_eq!(notes.status.success(), has_notes, "{notes:?}");
+        assert_eq!(String::from_utf8_lossy(&notes.stderr).contains("G3"), !has_notes, "{notes:?}");
+        let hook =
+            ["webhooks", "subscribe", "--id", "w", "--url", "http://127.0.0.1:9/", "--generation", "auto"];
+        let registered = output(host, &hook).await;
+        assert!(registered.status.success(), "{registered:?}");
+        child.kill().await.unwrap();
+    }
+    for wrong in [&["operations", "list", "--generation", "G9"][..], &["sandbox", "--generation", "auto"]] {
+        let refused = output("http://127.0.0.1:9/", wrong).await;
+        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn further_fields_of_an_order_are_sent_as_they_are() {
+    let sandbox = sandbox().await;
+    let save = ["orders", "save", "--operation", "op-abc-123", "--order", "E-1", "--extra"];
+    let unknown = output(&sandbox.endpoint(), &[&save[..], &["nameThatIsNotThere=\"R\""]].concat()).await;
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("nameThatIsNotThere"), "{unknown:?}");
+    for wrong in ["noValue", "name=no json", "orderIndex=1"] {
+        let refused = output(&sandbox.endpoint(), &[&save[..], &[wrong]].concat()).await;
+        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    }
+    assert!(sandbox.orders().is_empty());
 }
 
 #[tokio::test]

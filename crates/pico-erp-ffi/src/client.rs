@@ -118,7 +118,8 @@ pub extern "C" fn pico_client_from_environment(
     })
 }
 
-/// The URL that requests go to. Lives as long as the client. NULL for NULL.
+/// The URL that requests go to; with PICO_GENERATION_AUTO and an endpoint without a path, the one that is
+/// tried first. Lives as long as the client. NULL for NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn pico_client_endpoint(client: Option<&pico_client_t>) -> ReturnText {
     guard::get(ptr::null(), || client.map_or(ptr::null(), |client| client.endpoint.as_ptr()))

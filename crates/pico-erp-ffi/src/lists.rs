@@ -19,8 +19,8 @@ use crate::views::{
 
 /// The views of a list and its JSON.
 pub(crate) struct List<V> {
-    views: Views<V>,
-    json: JsonText,
+    pub(crate) views: Views<V>,
+    pub(crate) json: JsonText,
 }
 
 impl<V: Copy + 'static> List<V> {

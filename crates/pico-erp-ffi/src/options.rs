@@ -19,7 +19,9 @@ use crate::guard::{self, ErrorOut};
 use crate::input::{bytes, optional_text, required, text};
 use crate::returns::{ReturnNothing, ReturnStatus};
 
-/// The API of Pico's "ERP Example Calls", at /graphql. The default.
+/// The generation is found out from the server with the first call; pico_client_generation() tells it.
+pub const PICO_GENERATION_AUTO: i32 = 1;
+/// The API of Pico's "ERP Example Calls", at /graphql. The default: only what a newer one has too is asked for.
 pub const PICO_GENERATION_G2: i32 = 2;
 /// The newer API, at /graph/v2.
 pub const PICO_GENERATION_G3: i32 = 3;
@@ -230,7 +232,8 @@ pub unsafe extern "C" fn pico_token_answer_fail(
     })
 }
 
-/// Chooses the generation of the API: PICO_GENERATION_G2 (the default) or PICO_GENERATION_G3.
+/// Chooses the generation of the API: PICO_GENERATION_G2 (the default), PICO_GENERATION_G3 or
+/// PICO_GENERATION_AUTO. It decides what is asked for, and the path where the endpoint has none.
 #[unsafe(no_mangle)]
 pub extern "C" fn pico_options_set_generation(
     options: Option<&mut pico_options_t>,
@@ -239,12 +242,15 @@ pub extern "C" fn pico_options_set_generation(
 ) -> ReturnStatus {
     set(options, error, |options| {
         options.generation = match generation {
+            PICO_GENERATION_AUTO => ApiGeneration::Auto,
             PICO_GENERATION_G2 => ApiGeneration::G2,
             PICO_GENERATION_G3 => ApiGeneration::G3,
             other => {
                 return Err(Error::invalid(
                     "generation",
-                    format!("is {other}; give PICO_GENERATION_G2 or PICO_GENERATION_G3"),
+                    format!(
+                        "is {other}; give PICO_GENERATION_G2, PICO_GENERATION_G3 or PICO_GENERATION_AUTO"
+                    ),
                 ));
             }
         };

@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 use std::mem::MaybeUninit;
 
-use pico_erp::{Error, OrderCancel, OrderSave, OrderSaved, Units};
+use pico_erp::{Error, Json, OrderCancel, OrderSave, OrderSaved, Units};
 
 use crate::call::pico_call_t;
 use crate::client::pico_client_t;
@@ -38,6 +38,9 @@ pub struct pico_order_save_t {
     pub select_optional_operation_ids: *const *const c_char,
     /// How many there are.
     pub select_optional_operation_ids_count: usize,
+    /// Further fields of Pico's input as a JSON object, under their names there; may be NULL. Newer Picos take a
+    /// reserved serial and a second order id so, but do not document the names.
+    pub extra_json: *const c_char,
 }
 
 /// An order to cancel. Only units that have not been started are.
@@ -81,7 +84,13 @@ pub(crate) unsafe fn save_of(order: *const pico_order_save_t) -> Result<OrderSav
             order.select_optional_operation_ids,
             order.select_optional_operation_ids_count,
         )?;
-        Ok(save.order_index(order.order_index).select_optional_operations(optional))
+        let mut save = save.order_index(order.order_index).select_optional_operations(optional);
+        if let Some(extra) = optional_text("extra_json", order.extra_json)? {
+            save.extra = Json::new(extra.to_owned()).and_then(|json| json.decode()).map_err(|_| {
+                Error::invalid("extra_json", "must be a JSON object such as {\"name\": \"value\"}")
+            })?;
+        }
+        Ok(save)
     }
 }
 

@@ -12,9 +12,9 @@ use crate::status::{PICO_E_PANIC, PICO_OK};
 #[cfg(feature = "alpha")]
 use crate::{alpha_uploads, alpha_work};
 use crate::{
-    call, catalogue, client, delivery, error, event, execute, feed, feed_options, import, inbox, lists, log,
-    metrics, options, options_stream, orders, outbox, owned_text, queries, receiver, receiver_options, reply,
-    sender, status, store, subscription, taking, version, webhook_keeper, webhooks,
+    call, catalogue, client, delivery, error, event, execute, feed, feed_options, generation, import, inbox,
+    lists, log, metrics, notes, options, options_stream, orders, outbox, owned_text, queries, receiver,
+    receiver_options, reply, sender, status, store, subscription, taking, version, webhook_keeper, webhooks,
 };
 
 /// The exports that report a status, called with what they are given and a place for the error.
@@ -161,6 +161,8 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
         outbox::pico_outbox_retry_failed(None, None);
         outbox::pico_outbox_drop(None, 0);
         outbox::pico_outbox_wait(None, 0, None, None);
+        generation::pico_client_generation(None, None, None);
+        notes::pico_client_note_events(None, null(), None, None);
         queries::pico_client_operations(None, null(), None, None);
         queries::pico_client_sub_operations(None, null(), None, None);
         queries::pico_client_order_completes(None, null(), None, None);
@@ -193,7 +195,7 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
         subscription::pico_client_operations_stream(None, null(), None, None);
         subscription::pico_client_sub_operations_stream(None, null(), None, None);
         subscription::pico_client_order_completes_stream(None, null(), None, None);
-        subscription::pico_client_note_events_stream(None, None, None);
+        subscription::pico_client_note_events_stream(None, null(), None, None);
         subscription::pico_client_subscribe(None, null(), 0, null(), 0, null(), None, None);
         subscription::pico_subscription_deliver_batches(None, 0, None);
         subscription::pico_subscription_wait_open(None, 0);
@@ -258,6 +260,9 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
         lists::pico_webhooks_json(None, None) => null();
         metrics::pico_metrics_server_address(None) => null();
         metrics::pico_metrics_server_port(None) => 0;
+        notes::pico_notes_count(None) => 0;
+        notes::pico_notes_at(None, 0) => null();
+        notes::pico_notes_json(None, None) => null();
         owned_text::pico_text_string(None) => null();
         receiver::pico_receiver_address(None) => null();
         receiver::pico_receiver_port(None) => 0;
@@ -288,6 +293,7 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
         lists::pico_order_completes_free(None);
         lists::pico_webhooks_free(None);
         metrics::pico_metrics_server_free(None);
+        notes::pico_notes_free(None);
         options::pico_options_free(None);
         owned_text::pico_text_free(None);
         receiver::pico_receiver_free(None);

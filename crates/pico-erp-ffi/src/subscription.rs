@@ -22,6 +22,7 @@ use crate::execute::request_of;
 use crate::guard::{self, ErrorOut};
 use crate::input::required;
 use crate::lifecycle::{Child, Lifecycle, deadline};
+use crate::notes::{note_filter, pico_note_filter_t};
 use crate::queries::{
     operation_filter, order_complete_filter, pico_operation_filter_t, pico_order_complete_filter_t,
     pico_sub_operation_filter_t, sub_operation_filter,
@@ -280,13 +281,17 @@ pub unsafe extern "C" fn pico_client_order_completes_stream(
 /// Streams operators' notes. Older Picos do not have this stream and refuse it. As
 /// pico_client_operations_stream().
 #[unsafe(no_mangle)]
-pub extern "C" fn pico_client_note_events_stream(
+pub unsafe extern "C" fn pico_client_note_events_stream(
     client: Option<&pico_client_t>,
+    filter: *const pico_note_filter_t,
     callback: Option<&pico_event_callback_t>,
     subscription: Option<&mut MaybeUninit<*mut pico_subscription_t>>,
     error: Option<&mut MaybeUninit<*mut pico_error_t>>,
 ) -> ReturnStatus {
-    open(client, callback, subscription, error, |client| Ok(Source::Notes(client.note_events_stream()?)))
+    open(client, callback, subscription, error, |client| {
+        // SAFETY: a filter or NULL, by the header.
+        Ok(Source::Notes(client.note_events_stream(&unsafe { note_filter(filter) }?)?))
+    })
 }
 
 /// Streams any subscription document; each event is PICO_EVENT_DATA, the "data" of one result. It ends when

@@ -61,6 +61,11 @@ pub struct pico_operation_t {
     pub json: *const c_char,
     /// Its length without the NUL.
     pub json_len: usize,
+    /// The part number split at the bar character, where a newer Pico (generation G3) sent it; none of them is
+    /// NULL.
+    pub external_codes: *const *const c_char,
+    /// How many there are; 0 also where Pico did not send it.
+    pub external_codes_count: usize,
 }
 
 /// One edge of the product structure, from a parent operation to a child operation. What Pico did not send
@@ -122,6 +127,10 @@ pub struct pico_order_complete_t {
     pub json: *const c_char,
     /// Its length without the NUL.
     pub json_len: usize,
+    /// The serial that was reserved when ordering, where a newer Pico (generation G3) sent it.
+    pub reserved_serial_number: *const c_char,
+    /// The second order id that was given when ordering, where a newer Pico (generation G3) sent it.
+    pub secondary_external_order_id: *const c_char,
 }
 
 /// One webhook registration. Pico never gives back the headers. What it did not send is NULL.
@@ -230,6 +239,7 @@ impl Viewed for Operation {
         let (consumed_serials, consumed_serials_count) = attributes(arena, &self.consumed_serials);
         let (updated_at, updated_at_ms) = time!(arena, Some(self.updated_at));
         let (archived_at, archived_at_ms) = time!(arena, self.archived_at);
+        let codes: Vec<_> = self.external_codes.iter().flatten().map(|code| arena.text(code)).collect();
         let (json, json_len) = json(arena, self);
         pico_operation_t {
             struct_size: size_of_view::<pico_operation_t>(),
@@ -247,6 +257,8 @@ impl Viewed for Operation {
             archived_at_ms,
             json,
             json_len,
+            external_codes_count: codes.len(),
+            external_codes: arena.array(codes),
         }
     }
 }
@@ -298,6 +310,8 @@ impl Viewed for OrderComplete {
             produced_serial: arena.optional(self.produced_serial()),
             json,
             json_len,
+            reserved_serial_number: arena.optional(self.reserved_serial_number.as_deref()),
+            secondary_external_order_id: arena.optional(self.secondary_external_order_id.as_deref()),
         }
     }
 }
@@ -438,6 +452,13 @@ mod tests {
         let view = unsafe { *views.at(0) };
         assert!(view.id.is_null() && view.archived_at.is_null() && view.consumed_serials.is_null());
         assert_eq!((view.consumed_serials_count, view.archived_at_ms), (0, PICO_NO_TIME));
+
+        let raw = r#"{"name":"A","updatedAt":"2025-01-15T10:00:00Z","externalCodes":["P",null,"Q"]}"#;
+        let coded = Views::of(&[Operation::from_json(Json::new(raw).unwrap()).unwrap()]);
+        assert!(view.external_codes.is_null() && view.external_codes_count == 0);
+        // SAFETY: there is one view, with two codes.
+        let (view, second) = unsafe { (*coded.at(0), *(*coded.at(0)).external_codes.add(1)) };
+        assert_eq!((view.external_codes_count, text(second).as_deref()), (2, Some("Q")));
 
         let raw = r#"{"seq":7,"at":"2025-01-15T10:00:00Z","metadata":{"a":1},"images":["/1.png"]}"#;
         let views = Views::of(&[NoteEvent::from_json(Json::new(raw).unwrap()).unwrap()]);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::http::RefusedToken;
-use crate::schema::CancelMiss;
+use crate::schema::{CancelMiss, Generation};
 use crate::seed::Seed;
 use crate::webhooks::{DuplicateWebhook, WebhookPosts};
 use crate::ws::WebSocketProtocols;
@@ -41,6 +41,14 @@ pub struct Config {
     /// Whether completions can be filtered by time, which Pico's documentation does not know of.
     /// [`Sandbox::set_time_filter`](crate::Sandbox::set_time_filter) changes it later.
     pub time_filter: bool,
+    /// Which generation of Pico's API is spoken. [`Sandbox::set_generation`](crate::Sandbox::set_generation) changes it later.
+    pub generation: Generation,
+    /// Whether the schema can be asked for. [`Sandbox::set_introspection`](crate::Sandbox::set_introspection) changes it
+    /// later.
+    pub introspection: bool,
+    /// Whether webhooks are registered in the form of older pages of Pico's, with `SubscribeRequest_Input` and a union as
+    /// the result. [`Sandbox::set_legacy_webhooks`](crate::Sandbox::set_legacy_webhooks) changes it later.
+    pub legacy_webhooks: bool,
     /// What registering a webhook under a taken id does.
     pub duplicate_webhook: DuplicateWebhook,
     /// What becomes of the POSTs to webhooks.
@@ -67,6 +75,9 @@ impl Default for Config {
             refused_token: RefusedToken::default(),
             cancel_miss: CancelMiss::default(),
             time_filter: false,
+            generation: Generation::default(),
+            introspection: true,
+            legacy_webhooks: false,
             duplicate_webhook: DuplicateWebhook::default(),
             webhook_posts: WebhookPosts::default(),
             webhook_timeout: Duration::from_secs(10),

@@ -26,6 +26,7 @@ use crate::order::OrderState;
 use crate::orders::Which;
 use crate::production::CompletionSpec;
 use crate::sandbox::{add_note, complete, complete_many, deploy, deploy_many, link, start_order};
+use crate::schema::Generation;
 use crate::seed::{OperationSpec, SubOperationSpec};
 use crate::webhooks::WebhookPosts;
 use crate::wire::Connection;
@@ -55,6 +56,7 @@ pub(crate) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
         .route("/sandbox/auto-complete", put(auto_complete))
         .route("/sandbox/clock", put(clock))
         .route("/sandbox/time-filter", put(time_filter))
+        .route("/sandbox/api", put(api))
         .route("/sandbox/webhook-posts", put(webhook_posts))
         .route("/sandbox/webhooks/forget", post(forget_webhook))
         .route("/sandbox/faults", get(faults).post(add_faults).delete(clear_faults))
@@ -151,6 +153,7 @@ async fn state(State(site): Shared) -> Response {
     body["webhooks"] = json!(webhooks);
     body["webhookPosts"] = json!(site.webhooks.posts());
     body["timeFilter"] = json!(site.executor.schemas.time_filter());
+    body["api"] = api_body(&site);
     body["streams"] = json!(site.floor.open_streams());
     body["connections"] = json!(site.wire.open());
     body["requests"] = json!(site.floor.requests());
@@ -279,6 +282,37 @@ async fn clock(State(site): Shared, body: Bytes) -> Response {
         Ok(json!({ "offsetSeconds": offset_seconds }))
     };
     answer(act())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ApiBody {
+    generation: Option<Generation>,
+    introspection: Option<bool>,
+    legacy_webhooks: Option<bool>,
+}
+
+/// Sets what the body names, and replies with all that is set.
+async fn api(State(site): Shared, body: Bytes) -> Response {
+    let act = || -> Reply {
+        let body: ApiBody = read(&body)?;
+        site.executor.schemas.set_api(|api| {
+            api.generation = body.generation.unwrap_or(api.generation);
+            api.introspection = body.introspection.unwrap_or(api.introspection);
+            api.legacy_webhooks = body.legacy_webhooks.unwrap_or(api.legacy_webhooks);
+        });
+        Ok(api_body(&site))
+    };
+    answer(act())
+}
+
+fn api_body(site: &Site) -> Json {
+    let api = site.executor.schemas.api();
+    json!({
+        "generation": api.generation,
+        "introspection": api.introspection,
+        "legacyWebhooks": api.legacy_webhooks,
+    })
 }
 
 #[derive(Deserialize)]

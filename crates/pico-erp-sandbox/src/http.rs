@@ -94,6 +94,9 @@ pub(crate) async fn graphql(
 ) -> Response {
     site.floor.count_request();
     connection.serves_control(false);
+    if !site.executor.schemas.api().generation.is_at(request.uri().path()) {
+        return status_reply(404, None);
+    }
     let upgrade =
         request.headers().get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
     let events = request.headers().get_all(ACCEPT).iter().any(|accept| {

@@ -67,7 +67,7 @@ pub use notes::NoteSpec;
 pub use order::{Order, OrderCalls, OrderState};
 pub use production::CompletionSpec;
 pub use sandbox::Sandbox;
-pub use schema::{CancelMiss, schema_sdl};
+pub use schema::{CancelMiss, Generation, schema_sdl};
 pub use seed::{BUILTIN_SEED, OperationSpec, Seed, SubOperationSpec};
 pub use time::Time;
 pub use uploads::Media;

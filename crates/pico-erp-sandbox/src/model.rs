@@ -22,6 +22,7 @@ pub struct Operation {
     /// The revision.
     pub external_revision: Option<String>,
     /// The part number split at the bar character.
+    #[graphql(visible = "crate::schema::generation::shows_g3")]
     pub external_codes: Option<Vec<Option<String>>>,
     /// The display name.
     pub name: String,
@@ -115,17 +116,22 @@ pub struct CompletedOrder {
     /// What was completed.
     pub operation: Option<Arc<Operation>>,
     /// Which unit, from 0, when several are on one order.
+    #[graphql(visible = "crate::schema::generation::shows_g2")]
     pub order_index: Option<i32>,
     /// When it was completed. Strictly increasing over all completions of one sandbox, unless its clock is set or the
     /// time is given.
+    #[graphql(visible = "crate::schema::generation::shows_g2")]
     pub at: Time,
     /// How the build went.
     pub operation_summary: OperationSummary,
     /// Where the build ended.
     pub end_state: Option<EndState>,
-    /// The serial reserved when ordering. Always null here: the input that reserves one is not documented.
+    /// The serial reserved when ordering. The input that reserves one is not documented, so here it is given with the
+    /// completion.
+    #[graphql(visible = "crate::schema::generation::shows_g3")]
     pub reserved_serial_number: Option<String>,
-    /// A second order id given when ordering. Always null here, for the same reason.
+    /// A second order id given when ordering; here it is given with the completion, for the same reason.
+    #[graphql(visible = "crate::schema::generation::shows_g3")]
     pub secondary_external_order_id: Option<String>,
 }
 

@@ -52,6 +52,12 @@ pub struct CompletionSpec {
     /// complete by this.
     #[serde(default)]
     pub silent: bool,
+    /// The serial that was reserved when ordering (G3). Pico does not document how one is reserved.
+    #[serde(default)]
+    pub reserved_serial_number: Option<String>,
+    /// The second order id that was given when ordering (G3). Pico does not document how one is given.
+    #[serde(default)]
+    pub secondary_external_order_id: Option<String>,
 }
 
 impl CompletionSpec {
@@ -116,6 +122,14 @@ impl CompletionSpec {
         self.silent = true;
         self
     }
+
+    /// The same with the serial that was reserved when ordering, and the second order id.
+    #[must_use]
+    pub fn ordered_with(mut self, reserved_serial: impl Into<String>, second_id: impl Into<String>) -> Self {
+        self.reserved_serial_number = Some(reserved_serial.into());
+        self.secondary_external_order_id = Some(second_id.into());
+        self
+    }
 }
 
 /// Makes up serials: `SN-000001` for units, `COMP-200-000001` for the parts that go into them.
@@ -140,12 +154,16 @@ impl Serials {
 }
 
 /// One finished unit: its serials, and how it is to be reported.
+#[derive(Default)]
 struct Built {
     produced: Option<String>,
     consumed: Vec<Attribute>,
     /// `None`: now.
     at: Option<Time>,
     silent: bool,
+    /// What was given when ordering, if anything.
+    reserved_serial: Option<String>,
+    second_id: Option<String>,
 }
 
 impl State {
@@ -241,7 +259,14 @@ impl State {
             None if invent => self.invent_parts(operation.as_deref()),
             None => Vec::new(),
         };
-        let built = Built { produced, consumed, at: spec.at, silent: spec.silent };
+        let built = Built {
+            produced,
+            consumed,
+            at: spec.at,
+            silent: spec.silent,
+            reserved_serial: spec.reserved_serial_number.clone(),
+            second_id: spec.secondary_external_order_id.clone(),
+        };
         Ok(if spec.again { self.report(number, &built, rules) } else { self.finish(number, built, rules) })
     }
 
@@ -251,7 +276,7 @@ impl State {
             let operation = self.operation_of(number);
             let produced = Some(self.serials.unit());
             let consumed = self.invent_parts(operation.as_deref());
-            self.finish(number, Built { produced, consumed, at: None, silent: false }, rules);
+            self.finish(number, Built { produced, consumed, ..Built::default() }, rules);
         }
     }
 
@@ -281,8 +306,8 @@ impl State {
                 consumed_serials: built.consumed.clone(),
             },
             end_state: Some(EndState { produced_serial: built.produced.clone() }),
-            reserved_serial_number: None,
-            secondary_external_order_id: None,
+            reserved_serial_number: built.reserved_serial.clone(),
+            secondary_external_order_id: built.second_id.clone(),
         });
         if order.parent.is_none() || rules.child_completions {
             self.completions.push(Arc::clone(&completed));
@@ -336,7 +361,7 @@ impl State {
         let mut consumed = self.collected.remove(&parent).unwrap_or_default();
         let operation = self.operation_of(parent);
         consumed.extend(self.invent_parts(operation.as_deref()));
-        self.finish(parent, Built { produced: last_serial, consumed, at: None, silent }, rules);
+        self.finish(parent, Built { produced: last_serial, consumed, silent, ..Built::default() }, rules);
     }
 }
 

@@ -26,7 +26,8 @@ use crate::notes::NoteSpec;
 use crate::order::{Order, OrderCalls};
 use crate::orders::Which;
 use crate::production::{CompletionSpec, Rules};
-use crate::schema::Schemas;
+use crate::schema::generation::Api;
+use crate::schema::{Generation, Schemas};
 use crate::seed::{OperationSpec, SubOperationSpec};
 use crate::uploads::Media;
 use crate::webhooks::{WebhookPosts, Webhooks};
@@ -98,7 +99,12 @@ impl Sandbox {
             config.duplicate_webhook,
             config.webhook_posts,
         ));
-        let schemas = Arc::new(Schemas::new(&floor, &webhooks, config.cancel_miss, config.time_filter));
+        let api = Api {
+            generation: config.generation,
+            introspection: config.introspection,
+            legacy_webhooks: config.legacy_webhooks,
+        };
+        let schemas = Arc::new(Schemas::new(&floor, &webhooks, config.cancel_miss, config.time_filter, api));
         let unbound = |error: std::io::Error| {
             Error::new(ErrorKind::Io, format!("cannot listen on {}: {error}", config.listen)).caused_by(error)
         };
@@ -287,6 +293,21 @@ impl Sandbox {
     /// `_gt`. Requests from now on see a schema with it, or without.
     pub fn set_time_filter(&self, on: bool) {
         self.schemas.set_time_filter(on);
+    }
+
+    /// Speaks that generation of Pico's API from now on. Streams that are open go on.
+    pub fn set_generation(&self, generation: Generation) {
+        self.schemas.set_api(|api| api.generation = generation);
+    }
+
+    /// Shows the schema to whoever asks, or refuses to.
+    pub fn set_introspection(&self, on: bool) {
+        self.schemas.set_api(|api| api.introspection = on);
+    }
+
+    /// Takes registrations of webhooks in the form of older pages of Pico's, or in that of the newer ones.
+    pub fn set_legacy_webhooks(&self, on: bool) {
+        self.schemas.set_api(|api| api.legacy_webhooks = on);
     }
 
     /// Sets the floor's clock wrong by so many seconds from now on, or right again by 0. All times that the sandbox

@@ -204,21 +204,51 @@ impl Filter<OrderComplete> for OrderCompleteFilter {
     }
 }
 
-/// Every note; there is nothing to narrow by yet.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct NoteFilter;
+/// Which notes; matched here, since what Pico itself can narrow them by is not documented. An empty filter means all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NoteFilter {
+    /// This note only, with each of its changes.
+    pub id: Option<String>,
+    /// With this id in an outside ticket system.
+    pub external_id: Option<String>,
+}
+
+impl NoteFilter {
+    /// Everything.
+    #[must_use]
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// Narrows to one note.
+    #[must_use]
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
+    /// Narrows to an id in an outside ticket system.
+    #[must_use]
+    pub fn external_id(mut self, id: impl Into<String>) -> Self {
+        self.external_id = Some(id.into());
+        self
+    }
+}
 
 impl Filter<NoteEvent> for NoteFilter {
     fn condition(&self) -> Option<String> {
         None
     }
 
-    fn matches(&self, _item: &NoteEvent) -> bool {
-        true
+    fn matches(&self, item: &NoteEvent) -> bool {
+        fits(self.id.as_ref(), item.id.as_deref())
+            && fits(self.external_id.as_ref(), item.external_id.as_deref())
     }
 
     fn check(&self) -> Result<(), Error> {
-        Ok(())
+        not_empty("id", self.id.as_ref())?;
+        not_empty("external_id", self.external_id.as_ref())
     }
 }
 

@@ -53,6 +53,7 @@ pub mod runtime;
 mod sse;
 mod store;
 mod subscription;
+mod webhook_form;
 mod webhook_keeper;
 mod webhook_registration;
 mod webhooks;

@@ -1,5 +1,7 @@
 //! Operation orders: save and cancel.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -27,6 +29,9 @@ pub struct OrderSave {
     /// The optional operations to include, by id.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub select_optional_operation_ids: Vec<String>,
+    /// Fields of Pico's input that this type has no place for, by their names there.
+    #[serde(flatten)]
+    pub extra: BTreeMap<String, serde_json::Value>,
 }
 
 impl OrderSave {
@@ -44,6 +49,7 @@ impl OrderSave {
             external_order_id: None,
             order_index: 0,
             select_optional_operation_ids: Vec::new(),
+            extra: BTreeMap::new(),
         }
     }
 
@@ -61,7 +67,25 @@ impl OrderSave {
         self
     }
 
+    /// Sends one more field of Pico's input, under its name there, with any JSON value.
+    ///
+    /// Newer Picos (generation G3) take a reserved serial and a second order id when ordering, but Pico's pages do not name
+    /// these inputs, so this library does not either. Ask Pico for the names; a Pico that does not know one refuses the
+    /// order and says so.
+    ///
+    /// ```
+    /// use pico_erp::OrderSave;
+    ///
+    /// let order = OrderSave::new("op-abc-123", "ERP-ORDER-123").extra("nameThatPicoGave", "RES-0001");
+    /// ```
+    #[must_use]
+    pub fn extra(mut self, name: impl Into<String>, value: impl Into<serde_json::Value>) -> Self {
+        self.extra.insert(name.into(), value.into());
+        self
+    }
+
     pub(crate) fn check(&self) -> Result<(), Error> {
+        check_extra(&self.extra)?;
         check_operation_id(&self.operation_id)?;
         check_external_order_id(self.external_order_id.as_deref())?;
         check_order_index(self.order_index)?;
@@ -153,6 +177,28 @@ impl OrderCancel {
             cancel_all,
         })
     }
+}
+
+fn check_extra(extra: &BTreeMap<String, serde_json::Value>) -> Result<(), Error> {
+    const OWN: [&str; 4] = ["operationId", "externalOrderId", "orderIndex", "selectOptionalOperationIds"];
+    for name in extra.keys() {
+        if OWN.contains(&name.as_str()) {
+            return Err(Error::invalid(
+                "extra",
+                format!("holds \"{name}\", which has a field of its own; set that"),
+            ));
+        }
+        // GraphQL specification, section 2.1.9.
+        let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        if !is_name {
+            return Err(Error::invalid(
+                "extra",
+                format!("holds {name:?}, which is no name of a GraphQL field"),
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn check_operation_id(id: &str) -> Result<(), Error> {
@@ -249,11 +295,22 @@ mod tests {
             (OrderSave::new("op", ""), "external_order_id: "),
             (OrderSave::new("op", "E").order_index(u32::MAX), "order_index: "),
             (OrderSave::new("op", "E").select_optional_operations([""]), "select_optional_operation_ids: "),
+            (OrderSave::new("op", "E").extra("orderIndex", 1), "extra: "),
+            (OrderSave::new("op", "E").extra("1st", true), "extra: "),
+            (OrderSave::new("op", "E").extra("", true), "extra: "),
         ] {
             let error = order.check().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidArgument);
             assert!(error.to_string().starts_with(field), "{error}");
         }
+    }
+
+    #[test]
+    fn further_fields_stand_beside_the_known_ones() {
+        let order = OrderSave::new("op", "E").extra("second", serde_json::json!({ "id": [1] }));
+        order.check().unwrap();
+        let json = r#"{"operationId":"op","externalOrderId":"E","orderIndex":0,"second":{"id":[1]}}"#;
+        assert_eq!(serde_json::to_string(&order).unwrap(), json);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Webhook registrations: subscribe, list, unsubscribe.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -7,13 +8,15 @@ use http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::client::Client;
-use crate::error::{Error, ErrorKind};
+use crate::client::{ApiGeneration, Client};
+use crate::error::Error;
 use crate::graphql::document::check_response_fragment;
 use crate::graphql::{Request, documents};
 use crate::model::{Model, OrderComplete, Webhook, list_from_json};
-use crate::orders::with_input;
 use crate::redaction::Redaction;
+
+/// The name of the fragment for completed orders.
+const ORDER_COMPLETES: &str = "OrderCompletes";
 
 /// A webhook to register.
 #[derive(Clone, PartialEq, Eq, Serialize)]
@@ -51,7 +54,8 @@ impl WebhookSubscribe {
     }
 
     /// A registration for completed orders that selects what [`Client::order_completes_stream`] does, so that a post
-    /// decodes to the same [`OrderComplete`](crate::OrderComplete).
+    /// decodes to the same [`OrderComplete`](crate::OrderComplete). With a client of generation G3 that includes the
+    /// fields that only G3 has: they are added when it is registered.
     ///
     /// ```
     /// use pico_erp::WebhookSubscribe;
@@ -62,7 +66,7 @@ impl WebhookSubscribe {
     /// ```
     #[must_use]
     pub fn order_completes(subscription_id: impl Into<String>, webhook_url: impl Into<String>) -> Self {
-        let fragment = documents::ORDER_COMPLETES_STREAM.fragment("OrderCompletes", OrderComplete::TYPE_NAME);
+        let fragment = documents::ORDER_COMPLETES_STREAM.fragment(ORDER_COMPLETES, OrderComplete::TYPE_NAME);
         Self::new(subscription_id, fragment, webhook_url)
     }
 
@@ -71,6 +75,21 @@ impl WebhookSubscribe {
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.webhook_headers.insert(name.into(), value.into());
         self
+    }
+
+    /// The registration as `generation` is to have it: one of [`WebhookSubscribe::order_completes`] gets the fields that the
+    /// stream has there.
+    pub(crate) fn of(&self, generation: ApiGeneration) -> Cow<'_, Self> {
+        let fragment = |generation| {
+            documents::ORDER_COMPLETES_STREAM
+                .of(generation)
+                .fragment(ORDER_COMPLETES, OrderComplete::TYPE_NAME)
+        };
+        if generation == ApiGeneration::G3 && self.response_fragment == fragment(ApiGeneration::G2) {
+            Cow::Owned(Self { response_fragment: fragment(generation), ..self.clone() })
+        } else {
+            Cow::Borrowed(self)
+        }
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {
@@ -159,7 +178,7 @@ impl Client {
     /// What Pico does when the id is taken is not documented: [`Client::ensure_webhook`] does not depend on it.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] naming the field, with nothing sent; otherwise as [`Client::execute`].
+    /// [`crate::ErrorKind::InvalidArgument`] naming the field, with nothing sent; otherwise as [`Client::execute`].
     pub async fn webhook_subscribe(&self, webhook: &WebhookSubscribe) -> Result<Webhook, Error> {
         webhook.check()?;
         let secrets = webhook.webhook_headers.values().map(String::as_str);
@@ -167,13 +186,32 @@ impl Client {
     }
 
     async fn register(&self, webhook: &WebhookSubscribe) -> Result<Webhook, Error> {
-        let request = with_input(documents::WEBHOOK_SUBSCRIBE, webhook)?;
-        let reply = self.transport().call(&request, false).await?;
-        let handle = reply.into_field(documents::WEBHOOK_SUBSCRIBE.field)?;
-        if handle.is_null() {
-            return Err(Error::new(ErrorKind::Decode, "the server gave no registration and no error"));
+        let found = self.transport().found().await?;
+        let webhook = webhook.of(found.generation);
+        let learned = self.transport().webhook_form.get();
+        let mut form = learned.or(found.webhook_form.as_ref()).cloned().unwrap_or_default();
+        let variables = serde_json::json!({ "input": &*webhook });
+        let mut tried = Vec::new();
+        let mut misunderstood = None;
+        loop {
+            let request = Request::new(form.document()).variables(&variables)?;
+            let reply = self.transport().call(&request, false).await?;
+            let Some(next) = form.after(&reply) else {
+                let handle = form.handle(reply.into_field(documents::WEBHOOK_SUBSCRIBE.field)?)?;
+                if !tried.is_empty() {
+                    // Somebody else may have learned it meanwhile.
+                    let _ = self.transport().webhook_form.set(form);
+                }
+                return Webhook::from_json(handle);
+            };
+            // What was said of the usual form is of more use than what is said of the others.
+            misunderstood = misunderstood.or(reply.error());
+            tried.push(form);
+            match misunderstood {
+                Some(error) if tried.contains(&next) => return Err(error),
+                _ => form = next,
+            }
         }
-        Webhook::from_json(handle)
     }
 
     /// Lists the registered webhooks.

@@ -5,6 +5,7 @@ mod alpha;
 mod examples;
 mod failures;
 mod feeds;
+mod generations;
 mod header;
 mod outboxes;
 mod streams;

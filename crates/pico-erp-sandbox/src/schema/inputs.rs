@@ -1,6 +1,6 @@
 //! The inputs and results of the mutations, as documented.
 
-use async_graphql::{ID, InputObject, SimpleObject};
+use async_graphql::{ID, InputObject, SimpleObject, Union};
 use serde_json::Value as Json;
 
 use super::scalars::{DateTime, WebhookUrl};
@@ -41,6 +41,37 @@ pub(crate) struct SubscribeRequestInput {
     pub(crate) webhook_url: WebhookUrl,
     /// Sent with each callback.
     pub(crate) webhook_headers: Option<Json>,
+}
+
+/// The same under the name that an older page of Pico's gives it.
+#[derive(InputObject)]
+#[graphql(name = "SubscribeRequest_Input")]
+pub(crate) struct LegacySubscribeRequest {
+    #[graphql(name = "subscriptionID")]
+    subscription_id: String,
+    response_fragment: String,
+    webhook_url: WebhookUrl,
+    webhook_headers: Option<Json>,
+}
+
+impl From<LegacySubscribeRequest> for SubscribeRequestInput {
+    fn from(request: LegacySubscribeRequest) -> Self {
+        SubscribeRequestInput {
+            subscription_id: request.subscription_id,
+            response_fragment: request.response_fragment,
+            webhook_url: request.webhook_url,
+            webhook_headers: request.webhook_headers,
+        }
+    }
+}
+
+/// The result that goes with it. Pico's page names one member and says that there are more.
+#[derive(Union)]
+#[graphql(name = "webhookSubscribe_response")]
+pub(crate) enum LegacySubscribeResponse {
+    Handle(SubscriptionHandle),
+    /// Never given here.
+    Refusal(OperationOrderResult),
 }
 
 /// What became of an order.

@@ -1,14 +1,15 @@
 //! The mutations. A refusal is a GraphQL error, never a message of success.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
-use async_graphql::{Context, Object, Result, ServerError};
+use async_graphql::{Context, InputType, Object, OutputType, Result, ServerError};
 use serde_json::Value as Json;
 
 use super::PicoSchema;
 use super::inputs::{
-    OperationOrderCancelInput, OperationOrderResult, OperationOrderSaveInput, SubscribeRequestInput,
-    SubscriptionHandle, UnsubscribeResult,
+    LegacySubscribeRequest, LegacySubscribeResponse, OperationOrderCancelInput, OperationOrderResult,
+    OperationOrderSaveInput, SubscribeRequestInput, SubscriptionHandle, UnsubscribeResult,
 };
 use super::work_inputs::{ProcessCreateInput, ProductCreateInput, StationCreateInput};
 use crate::error::Error;
@@ -27,13 +28,42 @@ pub enum CancelMiss {
     NotFoundMessage,
 }
 
+/// How webhooks are registered.
+pub(crate) trait WebhookForm: Send + Sync + 'static {
+    type Input: InputType + Into<SubscribeRequestInput>;
+    type Output: OutputType + From<SubscriptionHandle>;
+}
+
+/// As Pico's "ERP Example Calls" show it.
+pub(crate) struct DocumentedForm;
+
+impl WebhookForm for DocumentedForm {
+    type Input = SubscribeRequestInput;
+    type Output = SubscriptionHandle;
+}
+
+/// With another name of the input's type, and a union as the result.
+pub(crate) struct LegacyForm;
+
+impl WebhookForm for LegacyForm {
+    type Input = LegacySubscribeRequest;
+    type Output = LegacySubscribeResponse;
+}
+
 /// The mutation root.
-pub(crate) struct Mutation {
-    pub(crate) cancel_miss: CancelMiss,
+pub(crate) struct Mutation<W> {
+    cancel_miss: CancelMiss,
+    form: PhantomData<W>,
+}
+
+impl<W> Mutation<W> {
+    pub(crate) fn new(cancel_miss: CancelMiss) -> Self {
+        Mutation { cancel_miss, form: PhantomData }
+    }
 }
 
 #[Object]
-impl Mutation {
+impl<W: WebhookForm> Mutation<W> {
     /// Create the order, or update it when it is already known.
     async fn operation_order_save(
         &self,
@@ -84,11 +114,8 @@ impl Mutation {
     }
 
     /// Register a webhook.
-    async fn webhook_subscribe(
-        &self,
-        ctx: &Context<'_>,
-        input: SubscribeRequestInput,
-    ) -> Result<Option<SubscriptionHandle>> {
+    async fn webhook_subscribe(&self, ctx: &Context<'_>, input: W::Input) -> Result<Option<W::Output>> {
+        let input: SubscribeRequestInput = input.into();
         let webhooks = ctx.data::<Arc<Webhooks>>()?;
         // Given per request rather than kept in the schema's data: the schema would own itself.
         let schema = ctx.data::<PicoSchema>()?;
@@ -99,7 +126,7 @@ impl Mutation {
             webhook_headers: input.webhook_headers,
         };
         match webhooks.subscribe(schema, registration) {
-            Ok(webhook) => Ok(Some(webhook.into())),
+            Ok(webhook) => Ok(Some(SubscriptionHandle::from(webhook).into())),
             Err(error) => Ok(refused(ctx, error)),
         }
     }

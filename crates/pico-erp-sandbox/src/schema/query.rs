@@ -53,6 +53,7 @@ impl<F: CompletionFilter> Query<F> {
     }
 
     /// Operator notes.
+    #[graphql(visible = "super::generation::shows_g3")]
     async fn note_events(
         &self,
         ctx: &Context<'_>,

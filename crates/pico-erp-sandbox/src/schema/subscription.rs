@@ -61,6 +61,7 @@ impl<F: CompletionFilter> Subscription<F> {
     }
 
     /// A note was written or changed.
+    #[graphql(visible = "super::generation::shows_g3")]
     async fn note_events_stream(
         &self,
         ctx: &Context<'_>,

@@ -23,6 +23,7 @@ async fn the_root_explains_itself() {
         "/sandbox/token",
         "/sandbox/clock",
         "/sandbox/time-filter",
+        "/sandbox/api",
         "/sandbox/webhook-posts",
         "/sandbox/webhooks/forget",
         "\"kind\":\"cut_before\"",

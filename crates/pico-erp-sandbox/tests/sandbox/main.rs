@@ -6,6 +6,7 @@ mod completions;
 mod control;
 mod documented;
 mod faults;
+mod generations;
 mod half_open;
 mod legacy;
 mod lifecycle;

@@ -39,10 +39,8 @@ impl CatalogueEntry {
 /// What Pico's newer API sends as `externalCodes`; where it does not, the same by the same rule: the part number split
 /// at the bar character.
 pub(super) fn codes(operation: &Operation) -> Vec<String> {
-    let raw: serde_json::Map<String, serde_json::Value> = operation.raw().decode().unwrap_or_default();
-    let sent = raw.get("externalCodes").and_then(|codes| codes.as_array());
-    let mut codes: Vec<String> = match sent {
-        Some(sent) => sent.iter().filter_map(|code| code.as_str()).filter_map(trimmed).collect(),
+    let mut codes: Vec<String> = match &operation.external_codes {
+        Some(sent) => sent.iter().filter_map(|code| trimmed(code)).collect(),
         None => operation.external_id.iter().flat_map(|part| part.split('|')).filter_map(trimmed).collect(),
     };
     codes.sort_unstable();

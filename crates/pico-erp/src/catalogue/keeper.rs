@@ -250,7 +250,7 @@ impl Keeper {
         }
         let client = self.client.clone();
         Listing::Opening(Box::pin(async move {
-            let document = documents::OPERATIONS;
+            let document = documents::OPERATIONS.of(client.generation().await?);
             ListStream::open(client.transport(), &Request::new(document.text), document.field).await
         }))
     }

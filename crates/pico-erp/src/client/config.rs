@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 use super::tls::TlsSettings;
-use super::{Client, Proxy, Token, TraceContext};
+use super::{ApiGeneration, Client, Proxy, Token, TraceContext};
 use crate::backoff::Backoff;
 use crate::error::Error;
 
@@ -17,28 +17,6 @@ pub(crate) const TOKEN_HEADER: HeaderName = HeaderName::from_static("x-pico-api-
 pub const ENDPOINT_VARIABLE: &str = "PICO_API_ENDPOINT";
 /// The environment variable that [`Client::from_environment`] reads the token from.
 pub const TOKEN_VARIABLE: &str = "PICO_API_TOKEN";
-
-/// A generation of Pico's API. It decides the path where the endpoint has none.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ApiGeneration {
-    /// The generation of Pico's "ERP Example Calls": path `/graphql`.
-    #[default]
-    G2,
-    /// The newer one: path `/graph/v2`.
-    G3,
-}
-
-impl ApiGeneration {
-    /// The path that this generation is served at.
-    #[must_use]
-    pub const fn default_path(self) -> &'static str {
-        match self {
-            Self::G2 => "/graphql",
-            Self::G3 => "/graph/v2",
-        }
-    }
-}
 
 /// How often and how long apart a call is tried.
 ///
@@ -223,7 +201,8 @@ impl ClientBuilder {
         }
     }
 
-    /// Chooses the API generation, which decides the path where the endpoint has none.
+    /// Chooses the API generation, which decides what is asked for, and the path where the endpoint has none. Default
+    /// [`ApiGeneration::G2`].
     #[must_use]
     pub fn generation(mut self, generation: ApiGeneration) -> Self {
         self.generation = generation;
@@ -326,13 +305,30 @@ impl ClientBuilder {
 
     /// The checked endpoint, with a path.
     pub(super) fn endpoint_url(&self) -> Result<Url, Error> {
+        let mut url = self.given_url()?;
+        if matches!(url.path(), "" | "/") {
+            url.set_path(self.generation.default_path());
+        }
+        Ok(url)
+    }
+
+    /// The same with G2's path, where the path is to be found out.
+    pub(super) fn other_url(&self) -> Result<Option<Url>, Error> {
+        let mut url = self.given_url()?;
+        let open = self.generation == ApiGeneration::Auto && matches!(url.path(), "" | "/");
+        url.set_path(ApiGeneration::G2.default_path());
+        Ok(open.then_some(url))
+    }
+
+    /// The checked endpoint as it was given.
+    fn given_url(&self) -> Result<Url, Error> {
         const FIELD: &str = "endpoint";
         const MODEL: &str = "such as https://yourcompany.picomes.com";
         let text = self.endpoint.trim();
         if text.is_empty() {
             return Err(Error::invalid(FIELD, format!("is empty; give Pico's address {MODEL}")));
         }
-        let mut url = Url::parse(text)
+        let url = Url::parse(text)
             .map_err(|error| Error::invalid(FIELD, format!("is not a URL {MODEL} ({error})")))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(Error::invalid(
@@ -351,9 +347,6 @@ impl ClientBuilder {
         }
         if url.fragment().is_some() {
             return Err(Error::invalid(FIELD, "has a fragment (#...); remove it"));
-        }
-        if matches!(url.path(), "" | "/") {
-            url.set_path(self.generation.default_path());
         }
         Ok(url)
     }
@@ -422,11 +415,23 @@ mod tests {
         for (endpoint, generation, url) in [
             ("https://acme.picomes.com", ApiGeneration::G2, "https://acme.picomes.com/graphql"),
             ("https://acme.picomes.com/", ApiGeneration::G3, "https://acme.picomes.com/graph/v2"),
+            ("https://acme.picomes.com/", ApiGeneration::Auto, "https://acme.picomes.com/graph/v2"),
+            ("https://acme.picomes.com/api", ApiGeneration::Auto, "https://acme.picomes.com/api"),
             (" http://127.0.0.1:4000/graph/v2 ", ApiGeneration::G2, "http://127.0.0.1:4000/graph/v2"),
         ] {
             let builder = ClientBuilder::new(endpoint).generation(generation);
             assert_eq!(builder.endpoint_url().unwrap().as_str(), url);
         }
+    }
+
+    #[test]
+    fn only_without_a_path_is_another_tried() {
+        let other = |endpoint: &str, generation| {
+            ClientBuilder::new(endpoint).generation(generation).other_url().unwrap().map(String::from)
+        };
+        assert_eq!(other("http://a/", ApiGeneration::Auto).as_deref(), Some("http://a/graphql"));
+        assert_eq!(other("http://a/graph/v2", ApiGeneration::Auto), None);
+        assert_eq!(other("http://a", ApiGeneration::G3), None);
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! [`Client`]: the connection to one Pico, cheap to clone, shared by all calls and streams.
 
 mod answer;
+mod api_generation;
 mod config;
 mod connector;
 mod diagnosis;
 mod dns;
+mod generation;
 mod proxy;
 pub(crate) mod tls;
 mod token;
@@ -14,9 +16,10 @@ mod transport;
 mod uploads;
 mod web_socket;
 
+pub use api_generation::ApiGeneration;
 pub use config::{
-    ApiGeneration, ClientBuilder, ENDPOINT_VARIABLE, Overflow, RetryPolicy, SizeLimits, StreamPolicy,
-    StreamTransport, TOKEN_VARIABLE,
+    ClientBuilder, ENDPOINT_VARIABLE, Overflow, RetryPolicy, SizeLimits, StreamPolicy, StreamTransport,
+    TOKEN_VARIABLE,
 };
 pub use proxy::Proxy;
 pub use token::Token;
@@ -29,6 +32,7 @@ use crate::graphql::document::OperationKind;
 use crate::graphql::{Reply, Request};
 use crate::ws::connection::Hub;
 pub(crate) use answer::reply_of;
+pub(crate) use generation::explained;
 pub(crate) use transport::{ReplyStream, StreamResponse, Transport};
 #[cfg(feature = "alpha")]
 pub(crate) use uploads::UploadBody;
@@ -67,7 +71,8 @@ impl Client {
         Ok(Self { transport: Arc::new(Transport::new(builder)?), hub: Arc::default() })
     }
 
-    /// The URL that requests go to.
+    /// The URL that requests go to. With [`ApiGeneration::Auto`] and an endpoint without a path it is known for certain after
+    /// the first call, or [`Client::generation`].
     #[must_use]
     pub fn endpoint(&self) -> &str {
         self.transport.endpoint()

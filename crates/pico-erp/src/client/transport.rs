@@ -16,13 +16,15 @@ use super::config::{ClientBuilder, TOKEN_HEADER};
 use super::connector::Connector;
 use super::diagnosis::{Route, Stage, innermost};
 use super::dns::SystemResolver;
+use super::generation::Found;
 use super::proxy::ProxyResolver;
 use super::trace_context::{TRACEPARENT, Trace};
-use super::{RetryPolicy, SizeLimits, StreamPolicy, Token, TraceContext};
+use super::{ApiGeneration, RetryPolicy, SizeLimits, StreamPolicy, Token, TraceContext};
 use crate::error::{Error, ErrorKind};
 use crate::graphql::{Reply, Request};
 use crate::metrics::RequestMeters;
 use crate::store::Store;
+use crate::webhook_form::WebhookForm;
 
 /// How long an idle connection is kept for the next call. Below the 60 s at which common proxies cut.
 const POOL_IDLE: Duration = Duration::from_secs(50);
@@ -36,14 +38,35 @@ const REPLY_TYPES: HeaderValue =
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 
+/// Where requests go to.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(super) url: url::Url,
+    pub(super) uri: Uri,
+}
+
+impl Target {
+    fn new(url: url::Url) -> Result<Self, Error> {
+        let uri = url.as_str().parse().map_err(|error| Error::invalid("endpoint", format!("{error}")))?;
+        Ok(Self { url, uri })
+    }
+}
+
 pub(crate) struct Transport {
     pub(super) http: reqwest::Client,
     /// The connector of WebSocket.
     pub(super) connector: Connector,
     /// The caller's headers and the user agent, which reqwest adds to calls by itself.
     pub(super) headers: HeaderMap,
-    url: url::Url,
-    pub(super) uri: Uri,
+    /// The endpoint, with the path that it was given or that is tried first.
+    pub(super) given: Target,
+    /// The endpoint with the path that is tried next, where the path is to be found out.
+    pub(super) other: Option<Target>,
+    pub(super) generation_setting: ApiGeneration,
+    /// What the server is found to be; see [`super::generation`].
+    pub(super) found: tokio::sync::OnceCell<Found>,
+    /// How the server was seen to take webhooks, where that is not the usual way.
+    pub(crate) webhook_form: std::sync::OnceLock<WebhookForm>,
     token: Option<Token>,
     pub(super) proxy: ProxyResolver,
     pub(super) connect_timeout: Duration,
@@ -113,14 +136,13 @@ fn broken(received: u64, error: &reqwest::Error) -> Error {
 
 impl Transport {
     pub(crate) fn new(builder: ClientBuilder) -> Result<Self, Error> {
-        let url = builder.endpoint_url()?;
+        let given = Target::new(builder.endpoint_url()?)?;
+        let other = builder.other_url()?.map(Target::new).transpose()?;
         builder.check_numbers()?;
-        let uri: Uri =
-            url.as_str().parse().map_err(|error| Error::invalid("endpoint", format!("{error}")))?;
         let token = builder.token.clone().map(Token::resolved).transpose()?;
         let proxy = ProxyResolver::new(builder.proxy.clone())?;
-        let tls_needed =
-            url.scheme() == "https" || proxy.for_target(&uri).is_some_and(|proxy| proxy.starts_with("https"));
+        let tls_needed = given.url.scheme() == "https"
+            || proxy.for_target(&given.uri).is_some_and(|proxy| proxy.starts_with("https"));
         let tls = builder.tls.config(tls_needed)?;
         let mut headers = builder.header_map()?;
         let user_agent = HeaderValue::from_str(&builder.user_agent)
@@ -146,8 +168,11 @@ impl Transport {
             http,
             connector: Connector::new(tls, KEEP_ALIVE),
             headers,
-            url,
-            uri,
+            given,
+            other,
+            generation_setting: builder.generation,
+            found: tokio::sync::OnceCell::new(),
+            webhook_form: std::sync::OnceLock::new(),
             token,
             proxy,
             connect_timeout: builder.connect_timeout,
@@ -172,7 +197,18 @@ impl Transport {
     }
 
     pub(crate) fn endpoint(&self) -> &str {
-        self.url.as_str()
+        match (self.found.get(), &self.other) {
+            (Some(found), Some(other)) if found.at_other_path => other.url.as_str(),
+            _ => self.given.url.as_str(),
+        }
+    }
+
+    /// Where requests go to. Finds out the path first, where the endpoint has none and it depends on the server.
+    pub(super) async fn target(&self) -> Result<&Target, Error> {
+        match &self.other {
+            Some(other) if self.found().await?.at_other_path => Ok(other),
+            _ => Ok(&self.given),
+        }
     }
 
     pub(crate) fn stream_policy(&self) -> StreamPolicy {
@@ -189,11 +225,20 @@ impl Transport {
 
     /// Sends `request` until it succeeds, fails for good, or the tries are used up.
     pub(crate) async fn call(&self, request: &Request, repeatable: bool) -> Result<Reply, Error> {
+        self.call_at(self.target().await?, request, repeatable).await
+    }
+
+    pub(super) async fn call_at(
+        &self,
+        target: &Target,
+        request: &Request,
+        repeatable: bool,
+    ) -> Result<Reply, Error> {
         let body = Bytes::from(request.to_body()?);
         let mut trace = self.trace_context.begin();
         let mut attempt = 1;
         loop {
-            let error = match self.try_once(body.clone(), trace).await {
+            let error = match self.try_once(target, body.clone(), trace).await {
                 Ok(reply) => match reply.error() {
                     Some(error) if error.kind() == ErrorKind::Unauthorized => return Err(error),
                     _ => return Ok(reply),
@@ -221,14 +266,15 @@ impl Transport {
     /// Sends `request` once, and returns a reply whatever errors it holds: for a caller that decides by itself what is
     /// tried again.
     pub(crate) async fn call_once(&self, request: &Request) -> Result<Reply, Error> {
-        self.try_once(Bytes::from(request.to_body()?), self.trace_context.begin()).await
+        self.try_once(self.target().await?, Bytes::from(request.to_body()?), self.trace_context.begin()).await
     }
 
-    async fn try_once(&self, body: Bytes, trace: Option<Trace>) -> Result<Reply, Error> {
+    async fn try_once(&self, target: &Target, body: Bytes, trace: Option<Trace>) -> Result<Reply, Error> {
         let begun = Instant::now();
-        let result = timeout(self.request_timeout, self.attempt(body, trace)).await.unwrap_or_else(|_| {
-            Err(Error::new(ErrorKind::Timeout, format!("no reply within {:?}", self.request_timeout)))
-        });
+        let result =
+            timeout(self.request_timeout, self.attempt(target, body, trace)).await.unwrap_or_else(|_| {
+                Err(Error::new(ErrorKind::Timeout, format!("no reply within {:?}", self.request_timeout)))
+            });
         self.count(begun, &result);
         traced(trace, result).map(|reply| Reply { trace_id: trace.map(Trace::id), ..reply })
     }
@@ -241,8 +287,8 @@ impl Transport {
         }
     }
 
-    async fn attempt(&self, body: Bytes, trace: Option<Trace>) -> Result<Reply, Error> {
-        let response = self.post(body, REPLY_TYPES, None, trace).await?;
+    async fn attempt(&self, target: &Target, body: Bytes, trace: Option<Trace>) -> Result<Reply, Error> {
+        let response = self.post(target, body, REPLY_TYPES, None, trace).await?;
         let status = response.status();
         let headers = response.headers().clone();
         let body = self.read(response).await?;
@@ -265,7 +311,7 @@ impl Transport {
         last_event_id: Option<&str>,
         trace: Option<Trace>,
     ) -> Result<Option<StreamResponse>, Error> {
-        let response = self.post(body, EVENT_STREAM, last_event_id, trace).await?;
+        let response = self.post(self.target().await?, body, EVENT_STREAM, last_event_id, trace).await?;
         let status = response.status();
         // WHATWG HTML, section 9.2.3: a 204 tells the client to stop reconnecting.
         if status == StatusCode::NO_CONTENT {
@@ -302,7 +348,8 @@ impl Transport {
     async fn open_reply_once(&self, request: &Request, trace: Option<Trace>) -> Result<ReplyStream, Error> {
         let body = Bytes::from(request.to_body()?);
         let late = |_| Error::new(ErrorKind::Timeout, format!("no reply within {:?}", self.request_timeout));
-        let response = timeout(self.request_timeout, self.post(body, REPLY_TYPES, None, trace))
+        let target = self.target().await?;
+        let response = timeout(self.request_timeout, self.post(target, body, REPLY_TYPES, None, trace))
             .await
             .map_err(late)??;
         let status = response.status();
@@ -320,6 +367,7 @@ impl Transport {
 
     async fn post(
         &self,
+        target: &Target,
         body: Bytes,
         accept: HeaderValue,
         last_event_id: Option<&str>,
@@ -327,7 +375,7 @@ impl Transport {
     ) -> Result<reqwest::Response, Error> {
         let mut request = self
             .http
-            .post(self.url.clone())
+            .post(target.url.clone())
             .header(CONTENT_TYPE, JSON_TYPE)
             .header(ACCEPT, accept.clone())
             .body(body);
@@ -381,8 +429,8 @@ impl Transport {
 
     pub(super) fn route(&self) -> Route<'_> {
         Route {
-            target: self.uri.authority().map_or("", |authority| authority.as_str()),
-            proxy: self.proxy.for_target(&self.uri),
+            target: self.given.uri.authority().map_or("", |authority| authority.as_str()),
+            proxy: self.proxy.for_target(&self.given.uri),
             connect_timeout: self.connect_timeout,
         }
     }

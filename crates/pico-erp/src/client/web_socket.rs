@@ -37,10 +37,11 @@ impl Transport {
     }
 
     async fn open_web_socket_once(&self, trace: Option<Trace>) -> Result<Socket, Error> {
+        let uri = &self.target().await?.uri;
         let token = self.token_header().await?;
-        let request = self.upgrade_request(token.as_ref(), trace)?;
-        let intercept = self.proxy.intercept(&self.uri);
-        let connecting = self.connector.connect(self.uri.clone(), intercept.as_ref());
+        let request = self.upgrade_request(uri, token.as_ref(), trace)?;
+        let intercept = self.proxy.intercept(uri);
+        let connecting = self.connector.connect(uri.clone(), intercept.as_ref());
         let stream = match timeout(self.connect_timeout, connecting).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Err(self.route().diagnose(&*error, Stage::Connecting)),
@@ -66,11 +67,12 @@ impl Transport {
 
     fn upgrade_request(
         &self,
+        uri: &Uri,
         token: Option<&HeaderValue>,
         trace: Option<Trace>,
     ) -> Result<Request<()>, Error> {
-        let mut parts = self.uri.clone().into_parts();
-        let scheme = if self.uri.scheme_str() == Some("https") { "wss" } else { "ws" };
+        let mut parts = uri.clone().into_parts();
+        let scheme = if uri.scheme_str() == Some("https") { "wss" } else { "ws" };
         parts.scheme = scheme.parse().ok();
         let internal = |error: String| {
             Error::new(ErrorKind::Internal, "the upgrade could not be written").with_source(error)

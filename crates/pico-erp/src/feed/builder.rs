@@ -13,8 +13,8 @@ use super::{Feed, Shared, Standing, intake};
 use crate::backoff::Backoff;
 use crate::client::Client;
 use crate::error::Error;
-use crate::filter::OrderCompleteFilter;
-use crate::model::OrderComplete;
+use crate::filter::{NoteFilter, OrderCompleteFilter};
+use crate::model::{NoteEvent, OrderComplete};
 use crate::store::{Durability, Role, Store};
 
 /// How many notices a slow reader may be behind before it misses the oldest.
@@ -88,6 +88,14 @@ impl FeedBuilder {
     /// Narrows the feed to some completions. What does not fit is not stored.
     pub fn filter(mut self, filter: OrderCompleteFilter) -> Self {
         self.subject = Subject::Completions(filter);
+        self
+    }
+}
+
+impl FeedBuilder<NoteEvent> {
+    /// Narrows the feed to some notes. What does not fit is not stored.
+    pub fn filter(mut self, filter: NoteFilter) -> Self {
+        self.subject = Subject::Notes(filter);
         self
     }
 }

@@ -64,7 +64,7 @@ pub(super) async fn catch_up(
         }
         _ => (None, None),
     };
-    let document = shared.subject.list();
+    let document = shared.subject.list().of(shared.client.generation().await?);
     let condition = joined(shared.subject.condition(), condition);
     let request = Request::new(document.with_condition(condition.as_deref()));
     let mut list = ListStream::open(shared.client.transport(), &request, document.field).await?;

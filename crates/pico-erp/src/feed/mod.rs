@@ -325,7 +325,7 @@ impl Feed<NoteEvent> {
     /// plant: [`Store::notes_inbox`] looks into them. Notes come by the stream and the catch-up query; there are no webhooks
     /// of them.
     pub fn notes(client: &Client, store: &Store) -> FeedBuilder<NoteEvent> {
-        FeedBuilder::new(client, store, Subject::Notes(NoteFilter))
+        FeedBuilder::new(client, store, Subject::Notes(NoteFilter::all()))
     }
 }
 

@@ -73,7 +73,7 @@ impl Subject {
     pub(super) fn stream(&self, client: &Client) -> Result<Subscription<Json>, Error> {
         match self {
             Self::Completions(filter) => Ok(client.order_completes_stream(filter)?.into_json()),
-            Self::Notes(_) => Ok(client.note_events_stream()?.into_json()),
+            Self::Notes(filter) => Ok(client.note_events_stream(filter)?.into_json()),
         }
     }
 
@@ -96,7 +96,10 @@ impl Subject {
     /// Whether the filter wants this. What does not decode is wanted: it becomes a dead letter, and is not lost.
     pub(super) fn wants(&self, body: &Json) -> bool {
         match self {
-            Self::Notes(_) => true,
+            Self::Notes(filter) => {
+                *filter == NoteFilter::all()
+                    || NoteEvent::from_json(body.clone()).map_or(true, |note| filter.matches(&note))
+            }
             Self::Completions(filter) => {
                 *filter == OrderCompleteFilter::all()
                     || OrderComplete::from_json(body.clone()).map_or(true, |done| filter.matches(&done))
@@ -143,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_note_is_known_by_its_id_its_time_and_its_number() {
-        let subject = Subject::Notes(NoteFilter);
+        let subject = Subject::Notes(NoteFilter::all());
         let read = |text: &str| subject.arrival(Json::new(text.to_owned()).unwrap(), Source::Sse);
         let first = read(r#"{"seq":7,"id":"n-1","at":"2025-01-15T10:00:00Z","text":"scratch"}"#).unwrap();
         let same = read(r#"{"at":"2025-01-15T11:00:00+01:00","id":"n-1","seq":7}"#).unwrap();

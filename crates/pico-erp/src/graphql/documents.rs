@@ -1,16 +1,25 @@
-//! The documents this crate sends. `build.rs` checks each file against `graphql/schema.graphql`.
+//! The documents this crate sends. `build.rs` makes them from `graphql/`, one text for each generation of Pico's API, and
+//! checks each against the schema of its generation.
+
+use crate::client::ApiGeneration;
 
 /// A document and the one field it selects at the root.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Document {
+    /// As generation G2 takes it: what G2 and G3 have in common.
     pub(crate) text: &'static str,
+    /// As generation G3 takes it, with the fields that only it has.
+    g3_text: &'static str,
     pub(crate) field: &'static str,
 }
 
 macro_rules! document {
     ($name:ident, $file:literal, $field:literal) => {
-        pub(crate) const $name: Document =
-            Document { text: include_str!(concat!("../../graphql/", $file, ".graphql")), field: $field };
+        pub(crate) const $name: Document = Document {
+            text: include_str!(concat!(env!("OUT_DIR"), "/g2/", $file, ".graphql")),
+            g3_text: include_str!(concat!(env!("OUT_DIR"), "/g3/", $file, ".graphql")),
+            field: $field,
+        };
     };
 }
 
@@ -28,8 +37,18 @@ document!(SUB_OPERATIONS_STREAM, "sub_operations_stream", "subOperationsStream")
 document!(ORDER_COMPLETES_STREAM, "order_completes_stream", "operationOrderCompletesStream");
 document!(TIME_FILTER, "time_filter", "__schema");
 document!(NOTE_EVENTS_STREAM, "note_events_stream", "noteEventsStream");
+document!(GENERATION, "generation", "__schema");
+document!(GENERATION_PROBE, "generation_probe", "__typename");
 
 impl Document {
+    /// The document as `generation` takes it. What is not known to be G3 gets what G2 and G3 have in common.
+    pub(crate) fn of(self, generation: ApiGeneration) -> Self {
+        match generation {
+            ApiGeneration::G3 => Self { text: self.g3_text, ..self },
+            ApiGeneration::Auto | ApiGeneration::G2 => self,
+        }
+    }
+
     /// The document with `where: <condition>` on its root field.
     ///
     /// The condition is written into the text rather than passed as a variable, because a variable must name
@@ -72,12 +91,34 @@ mod tests {
     use super::*;
     use crate::graphql::document::significant;
 
+    /// That of G3.
+    fn whole_schema() -> apollo_compiler::validation::Valid<Schema> {
+        let files =
+            [include_str!("../../graphql/schema.graphql"), include_str!("../../graphql/schema.g3.graphql")];
+        Schema::parse_and_validate(files.concat(), "schema.graphql").unwrap()
+    }
+
+    #[test]
+    fn each_generation_gets_the_fields_it_has_and_no_comments() {
+        for (document, only_g3) in [
+            (OPERATIONS, "externalCodes"),
+            (OPERATIONS_STREAM, "externalCodes"),
+            (ORDER_COMPLETES, "reservedSerialNumber secondaryExternalOrderId"),
+            (ORDER_COMPLETES_STREAM, "reservedSerialNumber secondaryExternalOrderId"),
+        ] {
+            assert!(!document.of(ApiGeneration::G2).text.contains(only_g3), "{document:?}");
+            assert!(!document.of(ApiGeneration::Auto).text.contains(only_g3), "{document:?}");
+            assert!(document.of(ApiGeneration::G3).text.contains(only_g3), "{document:?}");
+            assert!(!document.of(ApiGeneration::G3).text.contains('#'), "{document:?}");
+        }
+    }
+
     #[test]
     fn a_fragment_selects_what_its_document_does() {
-        let schema =
-            Schema::parse_and_validate(include_str!("../../graphql/schema.graphql"), "schema.graphql")
-                .unwrap();
+        let schema = whole_schema();
         for (document, type_name) in [
+            (OPERATIONS_STREAM.of(ApiGeneration::G3), "Operation"),
+            (ORDER_COMPLETES_STREAM.of(ApiGeneration::G3), "OperationOrderComplete"),
             (OPERATIONS_STREAM, "Operation"),
             (SUB_OPERATIONS_STREAM, "SubOperation"),
             (ORDER_COMPLETES_STREAM, "OperationOrderComplete"),

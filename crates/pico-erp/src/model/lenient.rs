@@ -71,6 +71,12 @@ pub(crate) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer.deserialize_any(List(std::marker::PhantomData))
 }
 
+/// A list of texts that may be missing, null, or hold nulls, which are left out.
+pub(crate) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    let texts: Option<Vec<Option<String>>> = Option::deserialize(deserializer)?;
+    Ok(texts.map(|texts| texts.into_iter().flatten().collect()))
+}
+
 /// A value of unknown type, as JSON text that stands alone.
 pub(crate) fn json<'de, D: Deserializer<'de>>(
     deserializer: D,

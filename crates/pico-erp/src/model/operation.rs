@@ -20,6 +20,10 @@ pub struct Operation {
     /// The revision.
     #[serde(default, deserialize_with = "lenient::text")]
     pub external_revision: Option<String>,
+    /// The part number split at the bar character. Only newer Picos (generation G3) send it, and only a client of that
+    /// generation asks for it; `None` otherwise.
+    #[serde(default, deserialize_with = "lenient::texts")]
+    pub external_codes: Option<Vec<String>>,
     /// The display name.
     pub name: String,
     /// The template it was made from.
@@ -47,6 +51,7 @@ model!(
         "id",
         "externalId",
         "externalRevision",
+        "externalCodes",
         "name",
         "templateID",
         "variantName",

@@ -27,6 +27,13 @@ pub struct OrderComplete {
     /// Where the build ended.
     #[serde(default)]
     pub end_state: Option<State>,
+    /// The serial that was reserved when ordering, which need not be the one that was captured. Only newer Picos
+    /// (generation G3) send it.
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub reserved_serial_number: Option<String>,
+    /// The second order id that was given when ordering. Only newer Picos (generation G3) send it.
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub secondary_external_order_id: Option<String>,
     #[serde(skip)]
     pub(super) raw: Json,
 }
@@ -34,7 +41,16 @@ pub struct OrderComplete {
 model!(
     OrderComplete,
     "OperationOrderComplete",
-    ["externalOrderId", "operation", "orderIndex", "at", "operationSummary", "endState"]
+    [
+        "externalOrderId",
+        "operation",
+        "orderIndex",
+        "at",
+        "operationSummary",
+        "endState",
+        "reservedSerialNumber",
+        "secondaryExternalOrderId",
+    ]
 );
 
 impl OrderComplete {

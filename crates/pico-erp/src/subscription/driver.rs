@@ -18,7 +18,7 @@ use super::poll::{Poll, PollPlan, Seen};
 use super::queue::{Closed, NotSent, Sender};
 use super::reconnect::{Reconnect, is_fatal};
 use super::{Notification, StreamState};
-use crate::client::{Overflow, StreamTransport, Transport};
+use crate::client::{ApiGeneration, Overflow, StreamTransport, Transport, explained};
 use crate::error::{Error, ErrorKind};
 use crate::graphql::{GraphqlError, Reply, StreamMessage};
 use crate::json::Json;
@@ -35,14 +35,43 @@ pub(super) enum OnComplete {
     Reconnect,
 }
 
+/// What to ask for, and how to get along without a stream.
+pub(super) struct Plan {
+    pub(super) body: Bytes,
+    pub(super) poll: PollPlan,
+}
+
+/// What to ask for, as far as it is known before the server is.
+pub(super) enum Plans {
+    /// A document of the caller's, for which there is nothing but a stream.
+    Document(Bytes),
+    /// One of Pico's own streams, in the form that all generations take and in that of G3.
+    OfPico { common: Box<Plan>, g3: Box<Plan> },
+}
+
+impl Plans {
+    fn is_polled(&self) -> bool {
+        matches!(self, Self::OfPico { .. })
+    }
+
+    /// Finds out which generation the server is, where that is open.
+    async fn settle(&self, transport: &Transport) -> Result<(&Bytes, Option<&PollPlan>), Error> {
+        match self {
+            Self::Document(body) => Ok((body, None)),
+            Self::OfPico { common, g3 } => {
+                let plan = if transport.generation().await? == ApiGeneration::G3 { g3 } else { common };
+                Ok((&plan.body, Some(&plan.poll)))
+            }
+        }
+    }
+}
+
 pub(super) struct Driver {
     pub(super) transport: Arc<Transport>,
     pub(super) hub: Arc<Hub>,
-    pub(super) body: Bytes,
+    pub(super) plans: Plans,
     /// The root field whose value is the event; `None` hands out the whole `data`.
     pub(super) field: Option<&'static str>,
-    /// How to get along without a stream, where that is possible.
-    pub(super) poll: Option<PollPlan>,
     pub(super) keep: Option<Keep>,
     pub(super) on_complete: OnComplete,
     pub(super) overflow: Overflow,
@@ -88,7 +117,7 @@ impl Driver {
         let policy = self.transport.stream_policy();
         let mut memory = Memory {
             reconnect: Reconnect::new(policy),
-            choice: Choice::new(policy.transport, self.poll.is_some()),
+            choice: Choice::new(policy.transport, self.plans.is_polled()),
             last_event_id: None,
             seen: Arc::default(),
             dropped: 0,
@@ -111,7 +140,7 @@ impl Driver {
                         Error::new(ErrorKind::ConnectionLost, "the server ended the stream")
                     }
                 },
-                Err(End::Failed(error)) => error,
+                Err(End::Failed(error)) => explained(error, self.field.unwrap_or_default()),
             };
             self.standing.send_replace(Standing::NotOpen);
             if let Some(transport) = memory.choice.ended(&cause, opened) {
@@ -199,12 +228,13 @@ impl Driver {
     /// Opens a connection the way that is chosen; `None` when the server asks never to connect again.
     async fn open(&self, memory: &Memory) -> Result<Option<Link>, End> {
         let policy = self.transport.stream_policy();
+        let (body, poll) = self.plans.settle(&self.transport).await.map_err(End::Failed)?;
         match memory.choice.current() {
             StreamTransport::WebSocket => {
-                Link::web_socket(&self.hub, &self.transport, &self.body).map(Some).map_err(End::Failed)
+                Link::web_socket(&self.hub, &self.transport, body).map(Some).map_err(End::Failed)
             }
             StreamTransport::Poll => {
-                let plan = self.poll.clone().ok_or_else(|| {
+                let plan = poll.cloned().ok_or_else(|| {
                     End::Failed(Error::invalid(
                         "transport",
                         "poll is only for Pico's own streams, not for a document",
@@ -218,7 +248,7 @@ impl Driver {
                 let first_byte = memory.choice.doubts_sse().then_some(policy.first_byte_timeout);
                 // A server may hold its head back until the first event, so the wait for it is an idle time too.
                 let limit = first_byte.unwrap_or(policy.idle_timeout).min(policy.idle_timeout);
-                let opening = self.transport.open_stream(self.body.clone(), memory.last_event_id.as_deref());
+                let opening = self.transport.open_stream(body.clone(), memory.last_event_id.as_deref());
                 let stream = timeout(limit, opening).await.map_err(|_| {
                     let message = format!("no answer to the subscription for {limit:?}");
                     End::Failed(Error::new(ErrorKind::Timeout, message))
@@ -252,7 +282,7 @@ impl Driver {
                 Ok(item) if item.is_null() => {}
                 Ok(item) if self.keep.as_ref().is_some_and(|keep| !keep(&item)) => {}
                 Ok(item) => {
-                    if self.poll.is_some() {
+                    if self.plans.is_polled() {
                         memory.seen.lock().unwrap_or_else(PoisonError::into_inner).note(&item);
                     }
                     self.hand_over(item, &mut memory.dropped).await?;

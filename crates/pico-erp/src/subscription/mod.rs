@@ -21,7 +21,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use crate::client::{Client, StreamTransport};
+use crate::client::{ApiGeneration, Client, StreamTransport};
 use crate::error::{Error, ErrorKind};
 use crate::filter::{Filter, NoteFilter, OperationFilter, OrderCompleteFilter, SubOperationFilter};
 use crate::graphql::Request;
@@ -30,7 +30,7 @@ use crate::graphql::documents::{self, Document};
 use crate::json::Json;
 use crate::model::{Model, NoteEvent, Operation, OrderComplete, SubOperation};
 use channel::Channel;
-use driver::{Driver, OnComplete, Standing};
+use driver::{Driver, OnComplete, Plan, Plans, Standing};
 use poll::PollPlan;
 
 /// Where a subscription stands.
@@ -258,8 +258,13 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::operations_stream`].
-    pub fn note_events_stream(&self) -> Result<Subscription<NoteEvent>, Error> {
-        self.stream(documents::NOTE_EVENTS_STREAM, documents::NOTE_EVENTS, &NoteFilter, true)
+    pub fn note_events_stream(&self, filter: &NoteFilter) -> Result<Subscription<NoteEvent>, Error> {
+        self.stream(
+            documents::NOTE_EVENTS_STREAM,
+            documents::NOTE_EVENTS,
+            filter,
+            *filter == NoteFilter::all(),
+        )
     }
 
     /// Streams any subscription document; each item is the `data` of one result.
@@ -273,7 +278,7 @@ impl Client {
         if request.kind()? != OperationKind::Subscription {
             return Err(Error::invalid("query", "is not a subscription; send it as a call"));
         }
-        self.spawn(request, None, None, None, OnComplete::Close)
+        self.spawn(Plans::Document(Bytes::from(request.to_body()?)), None, None, OnComplete::Close)
     }
 
     fn stream<T: Model, F: Filter<T>>(
@@ -285,26 +290,30 @@ impl Client {
     ) -> Result<Subscription<T>, Error> {
         filter.check()?;
         let condition = filter.condition();
-        let request = Request::new(document.with_condition(condition.as_deref()));
-        let poll = PollPlan {
-            request: Request::new(list.with_condition(condition.as_deref())),
-            list: list.field,
-            stream: document.field,
+        let plan = |generation| -> Result<Box<Plan>, Error> {
+            let request = Request::new(document.of(generation).with_condition(condition.as_deref()));
+            let poll = PollPlan {
+                request: Request::new(list.of(generation).with_condition(condition.as_deref())),
+                list: list.field,
+                stream: document.field,
+            };
+            Ok(Box::new(Plan { body: Bytes::from(request.to_body()?), poll }))
         };
+        // Which of the two it is may have to be asked of the server, and that is for the driver to do.
+        let plans = Plans::OfPico { common: plan(ApiGeneration::G2)?, g3: plan(ApiGeneration::G3)? };
         let keep: Option<driver::Keep> = (!everything).then(|| {
             let filter = filter.clone();
             // What does not decode is let through: the consumer is told of it.
             Box::new(move |json: &Json| T::from_json(json.clone()).map_or(true, |item| filter.matches(&item)))
                 as _
         });
-        self.spawn(&request, Some(document.field), Some(poll), keep, OnComplete::Reconnect)
+        self.spawn(plans, Some(document.field), keep, OnComplete::Reconnect)
     }
 
     fn spawn<T>(
         &self,
-        request: &Request,
+        plans: Plans,
         field: Option<&'static str>,
-        poll: Option<PollPlan>,
         keep: Option<driver::Keep>,
         on_complete: OnComplete,
     ) -> Result<Subscription<T>, Error> {
@@ -313,9 +322,8 @@ impl Client {
         let driver = Driver {
             transport: Arc::clone(self.transport()),
             hub: Arc::clone(self.hub()),
-            body: Bytes::from(request.to_body()?),
+            plans,
             field,
-            poll,
             keep,
             on_complete,
             overflow: self.transport().stream_policy().overflow,

@@ -16,6 +16,7 @@ mod tests;
 pub use notice::{KeeperNotice, RegistrationCause};
 pub use state::KeeperPolicy;
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
@@ -213,6 +214,9 @@ impl Keeping {
         }
         if let Memory::Loaded { unsaved: true, .. } = self.memory {
             self.save().await;
+        }
+        if let Cow::Owned(wanted) = self.wanted.of(self.client.generation().await?) {
+            self.wanted = wanted;
         }
         let listed = self.client.webhooks().await?;
         let (known, registered_before) = match &self.memory {

@@ -124,6 +124,7 @@ impl Client {
         known: Option<&WebhookFingerprint>,
     ) -> Result<EnsuredWebhook, Error> {
         wanted.check()?;
+        let wanted = &*wanted.of(self.generation().await?);
         match (Listing::of(self.webhooks().await?, wanted, known), known) {
             (Listing::Same(webhook), Some(known)) => Ok(EnsuredWebhook {
                 outcome: WebhookOutcome::Unchanged,

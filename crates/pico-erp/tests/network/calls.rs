@@ -1,8 +1,8 @@
 //! The calls and the streams of a whole client against the sandbox.
 
 use pico_erp::{
-    Client, ErrorKind, Model, Notification, OperationFilter, OrderCancel, OrderCompleteFilter, OrderSave,
-    OrderSaved, Proxy, Request, RetryPolicy, SubOperationFilter, Token, Units, WebhookSubscribe,
+    Client, ErrorKind, Model, NoteFilter, Notification, OperationFilter, OrderCancel, OrderCompleteFilter,
+    OrderSave, OrderSaved, Proxy, Request, RetryPolicy, SubOperationFilter, Token, Units, WebhookSubscribe,
 };
 use pico_erp_sandbox::{CompletionSpec, Config, Fault, NoteSpec, OperationSpec, Sandbox, Waits};
 
@@ -97,7 +97,7 @@ async fn the_other_streams_tell_what_changes() {
     let (sandbox, client) = sandbox().await;
     let operations = client.operations_stream(&OperationFilter::all().id("op-new")).unwrap();
     let edges = client.sub_operations_stream(&SubOperationFilter::all()).unwrap();
-    let notes = client.note_events_stream().unwrap();
+    let notes = client.note_events_stream(&NoteFilter::all()).unwrap();
     let raw = client.subscribe(&Request::new("subscription { n: operationsStream { name } }")).unwrap();
     sandbox.wait_for(Waits { streams: 4, ..Waits::default() }, DEADLINE).await.unwrap();
 

@@ -10,6 +10,7 @@ mod calls;
 mod delivery;
 mod event_streams;
 mod failures;
+mod generations;
 mod metrics;
 mod proxies;
 mod scripted;
