@@ -520,6 +520,11 @@ typedef struct pico_feed_t pico_feed_t;
 typedef struct pico_metrics_server_t pico_metrics_server_t;
 
 /**
+ * A list of names. Immutable; any thread.
+ */
+typedef struct pico_names_t pico_names_t;
+
+/**
  * A list of notes.
  */
 typedef struct pico_notes_t pico_notes_t;
@@ -538,6 +543,11 @@ typedef struct pico_options_t pico_options_t;
  * A list of completed orders.
  */
 typedef struct pico_order_completes_t pico_order_completes_t;
+
+/**
+ * Many plants at work. Thread-safe.
+ */
+typedef struct pico_plants_t pico_plants_t;
 
 /**
  * The settings of a receiver. Used by one thread at a time.
@@ -565,7 +575,8 @@ typedef struct pico_sender_t pico_sender_t;
 typedef struct pico_store_options_t pico_store_options_t;
 
 /**
- * One file that keeps what must not be lost. Thread-safe; one is enough for a program.
+ * A file, or a database that several nodes share, that keeps what must not be lost. Thread-safe; one is enough for a
+ * program.
  */
 typedef struct pico_store_t pico_store_t;
 
@@ -1576,6 +1587,12 @@ typedef struct {
 #define PICO_E_STORE_VERSION 605
 
 /**
+ * What was handed out to this process was handed out to another since: it was not heard of for too long, or did not
+ * answer in time. What the other does counts.
+ */
+#define PICO_E_LEASE_LOST 606
+
+/**
  * Something failed inside the library or the operating system.
  */
 #define PICO_E_INTERNAL 900
@@ -1851,6 +1868,13 @@ PICO_API
 const char *PICO_CALL pico_delivery_key(const pico_delivery_t *delivery);
 
 /**
+ * The name of the plant that it is of; "" where the store is used without plants. Lives as long as the delivery. NULL for
+ * NULL.
+ */
+PICO_API
+const char *PICO_CALL pico_delivery_plant(const pico_delivery_t *delivery);
+
+/**
  * Its number in the store's inbox, 1 or more; 0 for NULL.
  */
 PICO_API int64_t PICO_CALL pico_delivery_id(const pico_delivery_t *delivery);
@@ -1879,8 +1903,9 @@ PICO_API int64_t PICO_CALL pico_delivery_arrived_ms(const pico_delivery_t *deliv
 /**
  * Says that the completion is booked. On PICO_OK that is on disk, and it is never handed out again. `call` may be
  * NULL; PICO_E_TIMEOUT and PICO_E_CANCELLED end the wait only: the answer is still stored. A delivery is answered
- * once: PICO_E_INVALID_ARGUMENT after that. When the store refuses, or PICO_E_CLOSED because the next feed has it
- * in hand, it is handed out again. Frees nothing. Waits: inside a callback, return PICO_ACK instead.
+ * once: PICO_E_INVALID_ARGUMENT after that. When the store refuses it is handed out again. PICO_E_LEASE_LOST when it was
+ * handed out to somebody else meanwhile, whose answer counts: the feed was closed, the node was not heard of for too
+ * long, or the time of pico_feed_options_set_visible_ms() was over. Frees nothing. Waits: inside a callback, return PICO_ACK instead.
  */
 PICO_API
 pico_status_t PICO_CALL pico_delivery_ack(const pico_delivery_t *delivery,
@@ -1911,6 +1936,17 @@ pico_status_t PICO_CALL pico_delivery_reject(const pico_delivery_t *delivery,
                                              pico_error_t **error);
 
 /**
+ * Asks for more time, where several nodes share the store: the completion is not handed out to another for visible_ms
+ * from now on. `call` may be NULL. PICO_E_LEASE_LOST when another has it already; PICO_E_INVALID_ARGUMENT when it has been
+ * answered. Waits.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_delivery_extend(const pico_delivery_t *delivery,
+                                             int64_t visible_ms,
+                                             const pico_call_t *call,
+                                             pico_error_t **error);
+
+/**
  * Inside a callback: chooses after how many milliseconds the completion comes again, and why (may be NULL), when
  * the callback then returns PICO_RETRY. Returns at once.
  */
@@ -1936,7 +1972,7 @@ pico_status_t PICO_CALL pico_delivery_set_reason(const pico_delivery_t *delivery
 PICO_API pico_delivery_t *PICO_CALL pico_delivery_retain(const pico_delivery_t *delivery);
 
 /**
- * Frees a delivery that pico_feed_next() or pico_delivery_retain() gave; not one that a callback was lent. When its
+ * Frees a delivery that pico_feed_next(), pico_plants_next() or pico_delivery_retain() gave; not one that a callback was lent. When its
  * last handle is gone without an answer, the completion is handed out again. Never waits; any thread.
  */
 PICO_API
@@ -2161,7 +2197,7 @@ pico_status_t PICO_CALL pico_feed_deliver(const pico_feed_t *feed,
 
 /**
  * Tells what happens to the feed from now on to a function, as a text for people and as JSON: an object with "notice",
- * which is stream, problem, caught_up, catch_up_failed, dead_letter, store or webhook, with "text", and with what
+ * which is part, stream, problem, caught_up, catch_up_failed, dead_letter, store or webhook, with "text", and with what
  * belongs to it. None of it loses a completion. Once for each feed. A function that is far behind misses the oldest.
  * On PICO_OK the library owns user_data; `drop` is called once, after the feed has ended. Never waits; any thread.
  */
@@ -2176,8 +2212,8 @@ pico_status_t PICO_CALL pico_feed_on_notice(const pico_feed_t *feed,
 PICO_API pico_status_t PICO_CALL pico_feed_catch_up(const pico_feed_t *feed, pico_error_t **error);
 
 /**
- * Tells where the feed stands, as a JSON object with "inbox" (counts by state), "watermarks" (by source), "stream"
- * (the connection), "caughtUp" (the last query that was through), "catchUpError" and "storeError"; what is absent is
+ * Tells where the feed stands, as a JSON object with "inbox" (counts by state), "watermarks" (by source), "part" ("live"
+ * or "standby") and "liveNode" (the node that has the live source when another has), "stream" (the connection), "caughtUp" (the last query that was through), "catchUpError" and "storeError"; what is absent is
  * null. Free the text with pico_text_free(). Waits for the disk.
  */
 PICO_API
@@ -2267,6 +2303,16 @@ PICO_API
 pico_status_t PICO_CALL pico_feed_options_set_backoff_ms(pico_feed_options_t *options,
                                                          int64_t base_ms,
                                                          int64_t cap_ms,
+                                                         pico_error_t **error);
+
+/**
+ * Where several nodes share the store: how long a completion may be in a consumer's hands before it is handed out to
+ * another, because this one seems to hang; 1000 or more. pico_delivery_extend() asks for more. Default 15 minutes. No
+ * meaning for a file: there nothing is handed out again while its consumer lives.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_feed_options_set_visible_ms(pico_feed_options_t *options,
+                                                         int64_t visible_ms,
                                                          pico_error_t **error);
 
 /**
@@ -2535,6 +2581,21 @@ pico_status_t PICO_CALL pico_metrics_server_close(const pico_metrics_server_t *s
  * Frees the server, ending it. Never waits; any thread.
  */
 PICO_API void PICO_CALL pico_metrics_server_free(pico_metrics_server_t *server);
+
+/**
+ * How many names there are; 0 for NULL.
+ */
+PICO_API size_t PICO_CALL pico_names_count(const pico_names_t *names);
+
+/**
+ * The name at an index from 0; NULL past the end. Lives as long as the list.
+ */
+PICO_API const char *PICO_CALL pico_names_at(const pico_names_t *names, size_t index);
+
+/**
+ * Frees the list and all it gave.
+ */
+PICO_API void PICO_CALL pico_names_free(pico_names_t *names);
 
 /**
  * Lists operators' notes, each change of one as a note of its own. Older Picos do not have them and refuse
@@ -2979,6 +3040,98 @@ PICO_API const char *PICO_CALL pico_text_string(const pico_text_t *text);
 PICO_API void PICO_CALL pico_text_free(pico_text_t *text);
 
 /**
+ * Starts the plants of a file, whose form docs/plants.md tells: opens the store, and runs for each plant the feed, the sender,
+ * the catalogue and the webhook that the file asks for. PICO_E_INVALID_ARGUMENT with the line and the key of a file that
+ * cannot be right; otherwise as pico_store_open(). A plant that cannot be started, because its token or its address is
+ * wrong, keeps no other from its work: pico_plants_status_json() says why, and it is started again. Waits for the disk or
+ * the network, not for any Pico.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_plants_start(const char *config_path,
+                                          pico_plants_t **plants,
+                                          pico_error_t **error);
+
+/**
+ * Takes the next completion of any plant without a callback; pico_delivery_plant() says of which, and plants take turns.
+ * All else as pico_feed_next(), but that a plant whose store fails is started again: its error, which begins with its
+ * name, is not the end. Waits.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_plants_next(const pico_plants_t *plants,
+                                         const pico_call_t *call,
+                                         pico_delivery_t **delivery,
+                                         pico_error_t **error);
+
+/**
+ * Delivers the completions of all plants to a function, as pico_feed_deliver() does those of one feed: calls come one at a
+ * time, whatever the plant. `drop` is called once, when the plants are closed or freed. Never waits; any thread.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_plants_deliver(const pico_plants_t *plants,
+                                            const pico_delivery_callback_t *callback,
+                                            pico_error_t **error);
+
+/**
+ * Gives a plant's part of the store: for pico_outbox_save() and its like, whose orders the plant's sender sends, and for its
+ * inbox. *store is yours to free with pico_store_free(); do not close it. PICO_E_INVALID_ARGUMENT when there is no plant
+ * of that name in the file. Does not wait.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_plants_store(const pico_plants_t *plants,
+                                          const char *plant,
+                                          pico_store_t **store,
+                                          pico_error_t **error);
+
+/**
+ * Lists the names of the plants in the file. Free the list with pico_names_free(). Does not wait.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_plants_names(const pico_plants_t *plants,
+                                          pico_names_t **names,
+                                          pico_error_t **error);
+
+/**
+ * Reads a file of plants again, or another one, and goes on as it says: plants that are new are started, those that are
+ * gone are closed, those that changed are started anew, and the others go on untouched. `json` (may be NULL) receives an
+ * object with the lists "added", "removed", "changed" and "kept", to be freed with pico_text_free(). Waits up to 5
+ * seconds for deliveries of closed plants that are out. PICO_E_INVALID_ARGUMENT when the file cannot be right, or names
+ * another store: nothing has changed then. Waits.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_plants_reload(const pico_plants_t *plants,
+                                           const char *config_path,
+                                           pico_text_t **json,
+                                           pico_error_t **error);
+
+/**
+ * Tells where every plant stands, as a JSON list of objects with "plant", "endpoint", "state" (starting, running, failed or
+ * closed), "error", and with "feed", "sender" and "catalogue" in the forms of pico_feed_status_json() and its like. Free
+ * the text with pico_text_free(). Waits for the disk or the network.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_plants_status_json(const pico_plants_t *plants,
+                                                pico_text_t **json,
+                                                pico_error_t **error);
+
+/**
+ * Ends all plants: nothing more is taken in, handed out or sent. Waits, grace_ms at most (negative: for ever), until the
+ * completions that were handed out are answered or freed and requests under way are done, and until a call that is under
+ * way and `drop` have returned; then the store is closed. PICO_E_TIMEOUT when a callback or its drop had not by then; it
+ * may be called again to wait on. The plants must still be freed. Waits: it must not be called from a callback.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_plants_close(const pico_plants_t *plants,
+                                          int64_t grace_ms,
+                                          pico_error_t **error);
+
+/**
+ * Frees the plants, ending them without waiting: a call that is under way is finished and its answer stored, `drop`
+ * follows; deliveries that are out can still be answered. Never waits; any thread, its own callback included.
+ */
+PICO_API
+void PICO_CALL pico_plants_free(pico_plants_t *plants);
+
+/**
  * Lists what can be built. Pico has no paging, so this is the whole list. `filter` may be NULL for all,
  * `call` for no control. Waits.
  */
@@ -3272,7 +3425,7 @@ PICO_API pico_status_t PICO_CALL pico_store_options_new(pico_store_options_t **o
 
 /**
  * Not 0: opens only a store that is there already, so that a mistyped path is PICO_E_INVALID_ARGUMENT and
- * not a new, empty store. Default 0.
+ * not a new, empty store. In a database: makes and changes no tables, so a role that may not do so is enough. Default 0.
  */
 PICO_API
 pico_status_t PICO_CALL pico_store_options_set_must_exist(pico_store_options_t *options,
@@ -3282,7 +3435,7 @@ pico_status_t PICO_CALL pico_store_options_set_must_exist(pico_store_options_t *
 /**
  * How large the file may grow, in bytes, so that it does not fill a disk that others need; beyond that the
  * store refuses with PICO_E_STORE_FULL. The log beside it may grow by some 16 MB more. 0 means no limit, the
- * default.
+ * default. No meaning for a database.
  */
 PICO_API
 pico_status_t PICO_CALL pico_store_options_set_max_size(pico_store_options_t *options,
@@ -3307,33 +3460,63 @@ pico_status_t PICO_CALL pico_store_options_set_keep_sent_ms(pico_store_options_t
                                                             pico_error_t **error);
 
 /**
+ * How long a node of a database counts as being there after it was last heard of; then the others take over what it was
+ * doing. Shorter is a quicker failover, but a node that is only slow is then taken for dead. 1000 or more, default
+ * 10 s. No meaning for a file.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_store_options_set_node_lease_ms(pico_store_options_t *options,
+                                                             int64_t lease_ms,
+                                                             pico_error_t **error);
+
+/**
+ * How many connections to a database are used for work, 1 to 64; one more is held for being woken. Default 4. No meaning
+ * for a file.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_store_options_set_connections(pico_store_options_t *options,
+                                                           uint32_t connections,
+                                                           pico_error_t **error);
+
+/**
  * Frees the settings. Stores opened with them are not touched.
  */
 PICO_API void PICO_CALL pico_store_options_free(pico_store_options_t *options);
 
 /**
- * Opens the store in the file `path`, on a local disk, and makes the file when there is none. `options` may
- * be NULL for defaults; they stay yours. Several processes may open the same file; a feed runs in one of them.
- * PICO_E_STORE_DAMAGED when the file is damaged or no store: it is left as it is, for you to look at and to move
+ * Opens the store at `place`: the path of a file on a local disk, which is made when there is none, or the URL of a
+ * PostgreSQL database, "postgres://user@host/database", whose tables are made when there are none. `options` may
+ * be NULL for defaults; they stay yours. Several processes may open the same file, and a feed runs in one of them; several
+ * nodes may open the same database, and share the work. What it gives is the store of the plant without a name: see
+ * pico_store_plant(). PICO_E_INVALID_ARGUMENT for a URL that cannot be read. PICO_E_STORE_DAMAGED when the file is damaged or no store: it is left as it is, for you to look at and to move
  * away by pico_store_set_aside(). PICO_E_STORE_VERSION when a newer library wrote it; otherwise PICO_E_STORE,
- * PICO_E_STORE_FULL or PICO_E_STORE_READ_ONLY. Waits for the disk.
+ * PICO_E_STORE_FULL or PICO_E_STORE_READ_ONLY. Waits for the disk or the network.
  */
 PICO_API
-pico_status_t PICO_CALL pico_store_open(const char *path,
+pico_status_t PICO_CALL pico_store_open(const char *place,
                                         const pico_store_options_t *options,
                                         pico_store_t **store,
                                         pico_error_t **error);
 
 /**
- * Where the file is, as an absolute path. Lives as long as the store. NULL for NULL.
+ * Where it is: the absolute path of the file, or the URL of the database without the password. Lives as long as the
+ * store. NULL for NULL.
  */
-PICO_API const char *PICO_CALL pico_store_path(const pico_store_t *store);
+PICO_API
+const char *PICO_CALL pico_store_location(const pico_store_t *store);
+
+/**
+ * The name of the plant that this is the store of; "" for the one without a name. Lives as long as the store. NULL for
+ * NULL.
+ */
+PICO_API
+const char *PICO_CALL pico_store_plant_name(const pico_store_t *store);
 
 /**
  * Moves a store's files out of the way, to names that begin with `<path>.set-aside-`, for when somebody has
  * decided to go on without a damaged store: what was acknowledged is forgotten with it. `new_path` (may be NULL)
  * receives the new path of the file, to be freed with pico_text_free(). PICO_E_STORE_IN_USE while a feed runs
- * on it. Waits for the disk.
+ * on it, PICO_E_INVALID_ARGUMENT for a database. Waits for the disk.
  */
 PICO_API
 pico_status_t PICO_CALL pico_store_set_aside(const char *path,
@@ -3341,7 +3524,7 @@ pico_status_t PICO_CALL pico_store_set_aside(const char *path,
                                              pico_error_t **error);
 
 /**
- * Closes the file when all that was asked of the store is on disk; close its feeds and senders first. Their functions and
+ * Closes the store, for all its plants, when all that was asked of the store is on disk; close its feeds and senders first. Their functions and
  * those of this store give PICO_E_CLOSED from then on. Waits, timeout_ms at most (negative: for ever):
  * PICO_E_TIMEOUT when it was not done by then; it may be called again to wait on. The store must still be freed.
  */
@@ -3351,11 +3534,42 @@ pico_status_t PICO_CALL pico_store_close(const pico_store_t *store,
                                          pico_error_t **error);
 
 /**
- * Frees the store. Never waits: feeds on it keep the file open until they are freed too, and what was asked of
+ * Frees the store. Never waits: feeds and other plants of it keep it open until they are freed too, and what was asked of
  * it is still done.
  */
 PICO_API
 void PICO_CALL pico_store_free(pico_store_t *store);
+
+/**
+ * Gives the same store for one of several plants, each with a Pico of its own. Feeds, senders, catalogues and the inbox
+ * functions that are given it know of nothing but that plant. `plant` is 1 to 64 ASCII letters, digits, '.', '-' and
+ * '_', else PICO_E_INVALID_ARGUMENT. *out is yours to free with pico_store_free(); closing one closes the store for all.
+ * Does not wait.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_store_plant(const pico_store_t *store,
+                                         const char *plant,
+                                         pico_store_t **out,
+                                         pico_error_t **error);
+
+/**
+ * Lists the plants that have been worked with in the store, by name, whether this process does or not. Free the list with
+ * pico_names_free(). Waits for the disk or the network.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_store_plants(const pico_store_t *store,
+                                          pico_names_t **names,
+                                          pico_error_t **error);
+
+/**
+ * Says that the completions and orders of the store's plant belong to the Pico of `client` from now on, after it has moved
+ * to another host. Feeds, senders and catalogues refuse to start with the client of another Pico than the one that
+ * they were first started with. Waits for the disk or the network.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_store_rebind(const pico_store_t *store,
+                                          const pico_client_t *client,
+                                          pico_error_t **error);
 
 /**
  * Streams operations as they are created or changed. `filter` may be NULL for all. With a `callback`

@@ -26,6 +26,7 @@ from ._errors import (
     HttpStatusError,
     InternalError,
     InvalidArgumentError,
+    LeaseLostError,
     NetworkError,
     NotJsonError,
     PanicError,
@@ -67,6 +68,7 @@ from ._objects import (
 )
 from ._orders import Catalogue, CatalogueChanges, Outbox
 from ._outbox import OutboxSender
+from ._plants import Plant, Plants
 from ._records import (
     CatalogueEntry,
     CatalogueList,
@@ -86,9 +88,11 @@ from ._records import (
     OutboxEntry,
     OutboxFailure,
     OutboxStatus,
+    PlantStatus,
     Queued,
     ReceiverCounts,
     RefusedLine,
+    Reloaded,
     StreamState,
     Watermark,
     WebhookNotice,
@@ -135,6 +139,7 @@ __all__ = [
     "InvalidArgumentError",
     "Json",
     "KeptMetrics",
+    "LeaseLostError",
     "LogForwarder",
     "Metrics",
     "MetricsServer",
@@ -153,12 +158,16 @@ __all__ = [
     "OutboxSender",
     "OutboxStatus",
     "PanicError",
+    "Plant",
     "PlantMetrics",
+    "PlantStatus",
+    "Plants",
     "ProxyError",
     "Queued",
     "RateLimitedError",
     "ReceiverCounts",
     "RefusedLine",
+    "Reloaded",
     "Reply",
     "RequestMetrics",
     "Sandbox",

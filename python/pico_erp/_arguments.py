@@ -11,7 +11,7 @@ Span = Union[float, timedelta]
 """A length of time: a number of seconds, or a timedelta."""
 
 StorePath = Union[str, "PathLike[str]"]
-"""Where the file of a store is."""
+"""Where a store is: the path of its file, or the URL of a database."""
 
 FilePath = Union[str, "PathLike[str]"]
 """Where any other file is."""

@@ -95,6 +95,7 @@ class Client(BaseClient):
         live: bool = True,
         catch_up_every: Span = 600.0,
         overlap: Span = 86400.0,
+        visible: Span = 900.0,
         max_attempts: int = 50,
         backoff: float = 1.0,
         backoff_max: float = 3600.0,
@@ -103,8 +104,8 @@ class Client(BaseClient):
         """Starts a feed: completed orders, all of them or those that fit, none lost, each until it is acknowledged. See
         ``Feed``.
 
-        ``store`` keeps them over restarts: a ``Store``, or the path of one, which is made when there is none and closed with
-        the feed. ``start`` says which of the completions that Pico has from before the feed are handed out: all, none
+        ``store`` keeps them over restarts: a ``Store``, or the path or URL of one, which is made when there is none and closed
+        with the feed. ``start`` says which of the completions that Pico has from before the feed are handed out: all, none
         ("now"), or those since a time (a datetime with a time zone); it counts only until the first catch-up is through.
 
         ``live=False`` holds no stream, for a feed that only webhooks and the catch-up query fill. ``catch_up_every`` is how
@@ -112,7 +113,8 @@ class Client(BaseClient):
         list by time, that begins ``overlap`` before the last one. Both in seconds or as a timedelta.
 
         A completion without an acknowledgement is handed out again after waits from ``backoff`` to ``backoff_max``
-        seconds, and becomes a dead letter after ``max_attempts``. ``on_notice`` is called with each ``FeedNotice``, on a
+        seconds, and becomes a dead letter after ``max_attempts``. Where several nodes share the store, one that is
+        neither answered nor extended within ``visible`` (seconds or a timedelta) is handed out to another. ``on_notice`` is called with each ``FeedNotice``, on a
         thread of the feed's own; an exception of it goes to ``threading.excepthook``.
 
         Raises InvalidArgumentError naming the argument; StoreInUseError while another feed runs on this store, and what
@@ -127,6 +129,7 @@ class Client(BaseClient):
             live,
             catch_up_every,
             overlap,
+            visible,
             max_attempts,
             backoff,
             backoff_max,

@@ -5,12 +5,13 @@ Import from ``pico_erp`` instead.
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Dict, Iterator, Literal, Optional, Sequence, Tuple, Type, Union, final
+from typing import Dict, Iterator, List, Literal, Optional, Sequence, Tuple, Type, Union, final
 
 from typing_extensions import Self
 
 from ._arguments import Pem, Span, StorePath
 from ._metrics import Metrics
+from ._native import BaseClient
 from ._objects import OrderComplete
 from ._orders import Outbox
 from ._records import FeedNotice, FeedStatus, InboxCounts, InboxEntry, ReceiverCounts, Watermark
@@ -29,42 +30,79 @@ __all__ = [
 
 @final
 class Store:
-    """One file that keeps completions, orders and operations over restarts, crashes and power cuts.
+    """A file, or a database that several nodes share, that keeps completions, orders and operations over restarts, crashes and
+    power cuts.
 
-    Made when there is none, unless ``must_exist``. Whatever a call confirms is on disk when it returns. Several
-    processes may open the same file, to look at it, to queue orders or to replay dead letters; one at a time may run a
-    feed on it, one send its outbox, and one keep its catalogue. It must lie on a local disk: the locks do not hold on
-    network file systems.
+    ``place`` is a path, whose file is made when there is none, or the URL of a PostgreSQL database
+    (``"postgres://user@host/database"``), whose tables are made when there are none; with ``must_exist`` nothing is made.
+    Whatever a call confirms is on disk when it returns.
+
+    A file is for one machine. Several processes may open it, to look at it, to queue orders or to replay dead letters; for
+    each plant one at a time may run a feed on it, one send its outbox, and one keep its catalogue. It must lie on a local
+    disk: the locks do not hold on network file systems. A database is for several nodes, which share the work.
 
     ``max_size`` is how large the file may grow, in bytes; beyond that the store refuses with StoreFullError, as on a full
-    disk. ``keep_acked`` is how long the text of an acknowledged completion is kept, ``keep_sent`` how long an order that
-    was sent is (90 days each), in seconds or as a timedelta. Keys of completions are kept for ever.
+    disk. ``keep_acked`` is how long the text of an acknowledged completion is kept, ``keep_sent`` how long an order that was
+    sent is (90 days each), in seconds or as a timedelta. Keys of completions are kept for ever. With a database,
+    ``node_lease`` is how long a node counts as being there after it was last heard of, a second at least, and ``connections``
+    how many are used for work, 1 to 64.
+
+    A store may hold several plants, each with its own Pico: see ``plant``.
 
     Raises InvalidArgumentError when ``must_exist`` and there is none, StoreDamagedError when the file is damaged or no
-    store (it is never overwritten: see ``set_aside``), StoreFullError, and StoreError for what else the file system
-    refuses. Open it after ``os.fork()``, not before.
+    store (it is never overwritten: see ``set_aside``), StoreFullError, and StoreError for what else the file system or the
+    database refuses. Open it after ``os.fork()``, not before.
     """
 
     def __new__(
         cls,
-        path: StorePath,
+        place: StorePath,
         *,
         must_exist: bool = False,
         max_size: Optional[int] = None,
         keep_acked: Span = 7776000.0,
         keep_sent: Span = 7776000.0,
+        node_lease: Span = 10.0,
+        connections: int = 4,
     ) -> Self: ...
     @staticmethod
     def set_aside(path: StorePath) -> Path:
         """Moves a store's files out of the way, to ``<path>.set-aside-<time>``, and returns the new path. For a damaged
         store, after somebody has decided to go on without it: what was acknowledged is then forgotten.
 
-        Raises StoreInUseError while a feed runs on it, StoreError when the file system refuses.
+        Raises StoreInUseError while a feed runs on it, StoreError when the file system refuses, InvalidArgumentError for a
+        database.
         """
 
     @property
-    def path(self) -> Path:
-        """Where the file is: an absolute path."""
+    def location(self) -> str:
+        """Where it is: the absolute path of the file, or the URL of the database without the password."""
+
+    @property
+    def plant_name(self) -> str:
+        """The name of the plant that this is the store of; empty for the one without a name."""
+
+    def plant(self, name: str) -> Store:
+        """The same store for one of several plants, each with a Pico of its own. Feeds, outboxes, catalogues and inboxes that
+        are made of it know of nothing but that plant. Closing one closes the store for all.
+
+        Raises InvalidArgumentError for a name that is empty, longer than 64 characters, or has others than ASCII letters,
+        digits, ".", "-" and "_"; ClosedError after close().
+        """
+
+    def plants(self) -> List[str]:
+        """The plants that have been worked with in this store, by name, whether this process does or not.
+
+        Raises StoreError when the store refuses, ClosedError after close().
+        """
+
+    def rebind(self, client: BaseClient) -> None:
+        """Says that this plant's completions and orders belong to the Pico of ``client`` from now on, after it has moved to
+        another host. Feeds, senders and catalogues refuse to start with the client of another Pico than the one that they
+        were first started with.
+
+        Raises StoreError when the store refuses, ClosedError after close() of either.
+        """
 
     @property
     def closed(self) -> bool:
@@ -99,8 +137,8 @@ class Store:
         """
 
     def close(self) -> None:
-        """Waits until all that was asked of the store is on disk, and closes the file. What still runs on it ends. May be
-        called again.
+        """Waits until all that was asked of the store is on disk, and closes it. What still runs on it ends, and other plants
+        of it are closed too. May be called again.
         """
 
     def __enter__(self) -> Self: ...
@@ -228,6 +266,10 @@ class Delivery:
         """When it came in (UTC)."""
 
     @property
+    def plant(self) -> str:
+        """The name of the plant that it is of; empty where the store is used without plants."""
+
+    @property
     def answered(self) -> bool:
         """Whether ack(), retry() or reject() was called."""
 
@@ -235,7 +277,8 @@ class Delivery:
         """Says that the completion is booked. When this returns, that is on disk, and it is never handed out again.
 
         Raises StoreError when the store refuses: the completion is then handed out again. Raises ClosedError when it has
-        been answered already, or the feed was closed and it is in other hands.
+        been answered already, LeaseLostError when it was handed out to somebody else meanwhile, whose answer counts: the
+        feed was closed, the node was not heard of for too long, or the feed's ``visible`` time was over.
         """
 
     def retry(self, after: Optional[Span] = None, reason: str = "") -> None:
@@ -249,6 +292,13 @@ class Delivery:
     def reject(self, reason: str) -> None:
         """Says that trying again would be of no use: the completion becomes a dead letter, kept with the reason, and can be
         replayed by ``store.inbox.replay(id)``.
+
+        Raises as ack().
+        """
+
+    def extend(self, visible: Span) -> None:
+        """Asks for more time, where several nodes share the store: the completion is not handed out to another for so many
+        seconds (or a timedelta) from now on.
 
         Raises as ack().
         """

@@ -211,6 +211,13 @@ class StoreDamagedError(StoreError):
     _code, _kind = 604, "store_damaged"
 
 
+class LeaseLostError(StoreError):
+    """What was handed out to this process was handed out to another since, because it was not heard of for too long or did
+    not answer in time. What the other does counts."""
+
+    _code, _kind = 606, "lease_lost"
+
+
 class InternalError(Error, RuntimeError):
     """Something failed inside the library or the operating system."""
 
@@ -247,6 +254,7 @@ _CLASSES: Dict[int, Type[Error]] = {
         StoreFullError,
         StoreInUseError,
         StoreDamagedError,
+        LeaseLostError,
         InternalError,
         PanicError,
     )

@@ -58,13 +58,14 @@ from ._orders import (
     OutboxEntries,
     OutboxSettled,
 )
-from ._records import EnsuredWebhook
+from ._records import EnsuredWebhook, PlantStatus, Reloaded
 
 __all__ = [
     "Attribute",
     "BaseClient",
     "BaseFeed",
     "BaseOutboxSender",
+    "BasePlants",
     "BaseSandbox",
     "Catalogue",
     "CatalogueChanges",
@@ -84,6 +85,7 @@ __all__ = [
     "Outbox",
     "OutboxEntries",
     "OutboxSettled",
+    "Plant",
     "Reply",
     "State",
     "Store",
@@ -353,6 +355,7 @@ class BaseClient:
         live: bool,
         catch_up_every: Span,
         overlap: Span,
+        visible: Span,
         max_attempts: int,
         backoff: float,
         backoff_max: float,
@@ -592,6 +595,72 @@ class BaseSandbox:
         """Waits until at least so many streams are open, and deliveries, completions and orders have been.
 
         Raises TimeoutError after ``timeout`` seconds, saying what is missing.
+        """
+
+@final
+class BasePlants:
+    """Many plants at work, as the Python half sees them. Not for direct use: see pico_erp.Plants."""
+
+    def __new__(cls, config: FilePath) -> Self: ...
+    def next(self, timeout: Optional[float] = None) -> Optional[Delivery]:
+        """Waits for the next completion of any plant; None when they are closed.
+
+        Raises TimeoutError after ``timeout`` seconds, StoreError for what no waiting mends.
+        """
+
+    def reload(self, config: Optional[FilePath] = None) -> Reloaded:
+        """Reads the file again, or another one, and goes on as it says."""
+
+    def status(self) -> Tuple[PlantStatus, ...]:
+        """Where every plant stands."""
+
+    def plant(self, name: str) -> Optional[Plant]:
+        """A plant by its name; None when there is none."""
+
+    def names(self) -> List[str]:
+        """The names of the plants."""
+
+    def address(self) -> Optional[str]:
+        """The address of the receiver; None where there is none."""
+
+    def close(self, grace: float = 0.0) -> None:
+        """Ends the plants, and waits up to ``grace`` seconds for what is in hand. Does nothing in a forked child."""
+
+@final
+class Plant:
+    """One of many plants. Made by ``plants["name"]``."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def store(self) -> Store:
+        """Its part of the store. Closing it closes the store for all."""
+
+    @property
+    def inbox(self) -> Inbox:
+        """Its completions."""
+
+    @property
+    def outbox(self) -> Outbox:
+        """Its orders. What is queued here is sent when its sender runs."""
+
+    @property
+    def catalogue(self) -> Optional[Catalogue]:
+        """Its catalogue; None while the plant does not run, and where the file does not turn it on."""
+
+    def status(self) -> PlantStatus:
+        """Where it stands.
+
+        Raises StoreError when the store refuses, ClosedError when it is closed.
+        """
+
+    def opened(self, timeout: Optional[float] = None) -> None:
+        """Waits until nothing that happens from now on can be missed, at most ``timeout`` seconds: the plant runs, and its feed
+        is opened. A plant that cannot be started is waited for: its status says why.
+
+        Raises TimeoutError when it was not in time, ClosedError when the plant is closed.
         """
 
 @final

@@ -157,6 +157,11 @@ class FeedStatus(Record):
     """The completions in the inbox, by state."""
     watermarks: Tuple[Watermark, ...]
     """How far each source has come."""
+    part: str
+    """``"live"``: it has the live source, as always when the store is a file. ``"standby"``: another node of the same
+    database has, or nobody yet."""
+    live_node: Optional[str]
+    """The node that has the live source, when another has: its machine and process id."""
     stream: Optional[StreamState]
     """The live stream's last state; None where there is none."""
     caught_up: Optional[CaughtUp]
@@ -189,8 +194,8 @@ class FeedNotice(Record):
     """Something that happened to a feed. None of these loses a completion."""
 
     name: str
-    """``"stream"``, ``"problem"``, ``"caught_up"``, ``"catch_up_failed"``, ``"dead_letter"``, ``"store"`` or
-    ``"webhook"``."""
+    """``"stream"``, ``"problem"``, ``"caught_up"``, ``"catch_up_failed"``, ``"dead_letter"``, ``"store"``, ``"webhook"`` or
+    ``"part"``."""
     message: str
     """The same in words; also ``str(notice)``."""
     stream: Optional[StreamState] = None
@@ -205,6 +210,10 @@ class FeedNotice(Record):
     """With ``"dead_letter"``: why it is one."""
     webhook: Optional[WebhookNotice] = None
     """With ``"webhook"``: what its keeper tells."""
+    part: Optional[str] = None
+    """With ``"part"``, which is told only where several nodes share a database: ``"live"`` or ``"standby"``."""
+    live_node: Optional[str] = None
+    """With ``"part"``: the node that has the live source, when another has."""
 
     def __str__(self) -> str:
         return self.message
@@ -470,3 +479,37 @@ class CatalogueStatus(Record):
     """What failed since the last whole list."""
     revision: int
     """A number that grows with each change: see ``Catalogue.changes``."""
+
+
+@dataclass(frozen=True)
+class PlantStatus(Record):
+    """Where one of many plants stands."""
+
+    plant: str
+    """Its name."""
+    endpoint: str
+    """Its Pico's address, as the file gives it."""
+    state: str
+    """``"starting"``, ``"running"``, ``"failed"`` (it is started again) or ``"closed"``."""
+    error: Optional[Error]
+    """What is wrong now, as far as is known: why it does not run, or what its feed, sender or catalogue met last."""
+    feed: Optional[FeedStatus]
+    """Where its feed stands, when one runs."""
+    sender: Optional[OutboxStatus]
+    """Where its sender stands, when one runs."""
+    catalogue: Optional[CatalogueStatus]
+    """How current its catalogue is, when one runs."""
+
+
+@dataclass(frozen=True)
+class Reloaded(Record):
+    """What a reload has done, by plants' names."""
+
+    added: Tuple[str, ...]
+    """Were not there before, and are started."""
+    removed: Tuple[str, ...]
+    """Are not in the file any more, and were closed. What is in the store of them stays."""
+    changed: Tuple[str, ...]
+    """Have other settings, and were started anew."""
+    kept: Tuple[str, ...]
+    """Go on as they were."""

@@ -69,6 +69,12 @@ impl Catalogue {
         Ok((Self { kept: Slot::new("catalogue", Arc::clone(&kept)) }, kept))
     }
 
+    /// One that somebody else has started, and keeps.
+    pub(crate) fn of(catalogue: pico_erp::Catalogue) -> Self {
+        let kept = Arc::new(Kept { catalogue, own_store: OwnStore::none() });
+        Self { kept: Slot::new("catalogue", kept) }
+    }
+
     /// The core's handle.
     pub(crate) fn get(&self, py: Python<'_>) -> PyResult<pico_erp::Catalogue> {
         let kept = self.kept.get().map_err(|error| raise(py, &error))?;

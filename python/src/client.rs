@@ -75,6 +75,11 @@ impl WebhookUnsubscribed {
 }
 
 impl BaseClient {
+    /// The core's client.
+    pub(crate) fn core(&self) -> Result<Client, Error> {
+        self.client.get()
+    }
+
     pub(crate) fn call<T: Send, F>(
         &self,
         py: Python<'_>,
@@ -531,8 +536,8 @@ impl BaseClient {
 
     /// The feed behind Client.feed.
     #[pyo3(signature = (
-        store, operation_id, external_order_id, order_index, start, live, catch_up_every, overlap, max_attempts,
-        backoff, backoff_max
+        store, operation_id, external_order_id, order_index, start, live, catch_up_every, overlap, visible,
+        max_attempts, backoff, backoff_max
     ))]
     #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments are its builder")]
     fn _feed(
@@ -546,11 +551,12 @@ impl BaseClient {
         live: bool,
         catch_up_every: Span<'_>,
         overlap: Span<'_>,
+        visible: Span<'_>,
         max_attempts: i64,
         backoff: f64,
         backoff_max: f64,
     ) -> PyResult<BaseFeed> {
-        let told = Told { start, live, catch_up_every, overlap, max_attempts, backoff, backoff_max };
+        let told = Told { start, live, catch_up_every, overlap, visible, max_attempts, backoff, backoff_max };
         let policy = told.policy(py)?;
         let made = filter::order_completes(operation_id, external_order_id, order_index)
             .and_then(|filter| Ok((filter, self.client.get()?)));

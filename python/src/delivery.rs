@@ -28,10 +28,12 @@ pub(crate) struct Delivery {
     attempt: u32,
     source: &'static str,
     arrived: jiff::Timestamp,
+    plant: String,
 }
 
 impl Delivery {
-    pub(crate) fn new(py: Python<'_>, delivery: pico_erp::Delivery) -> PyResult<Self> {
+    /// `plant` is empty where there is but one.
+    pub(crate) fn new(py: Python<'_>, delivery: pico_erp::Delivery, plant: &str) -> PyResult<Self> {
         Ok(Self {
             completion: Py::new(py, OrderComplete::new(delivery.completion().clone()))?,
             key: delivery.key(),
@@ -39,6 +41,7 @@ impl Delivery {
             attempt: delivery.attempt(),
             source: delivery.source().name(),
             arrived: delivery.arrived(),
+            plant: plant.to_owned(),
             delivery: Slot::new("delivery", delivery),
         })
     }
@@ -107,6 +110,12 @@ impl Delivery {
         Utc(self.arrived)
     }
 
+    /// The name of the plant that it is of; empty where the store is used without plants.
+    #[getter]
+    fn plant(&self) -> &str {
+        &self.plant
+    }
+
     /// Whether ack(), retry() or reject() was called.
     #[getter]
     fn answered(&self) -> bool {
@@ -116,7 +125,8 @@ impl Delivery {
     /// Says that the completion is booked. When this returns, that is on disk, and it is never handed out again.
     ///
     /// Raises StoreError when the store refuses: the completion is then handed out again. Raises ClosedError when it has
-    /// been answered already, or the feed was closed and it is in other hands.
+    /// been answered already, LeaseLostError when it was handed out to somebody else meanwhile, whose answer counts: the
+    /// feed was closed, the node was not heard of for too long, or the feed's `visible` time was over.
     fn ack(&self, py: Python<'_>) -> PyResult<()> {
         self.answer(py, pico_erp::Delivery::ack)
     }
@@ -137,6 +147,16 @@ impl Delivery {
     /// Raises as ack().
     fn reject(&self, py: Python<'_>, reason: &str) -> PyResult<()> {
         self.answer(py, |delivery| async move { delivery.reject(reason).await })
+    }
+
+    /// Asks for more time, where several nodes share the store: the completion is not handed out to another for so many seconds
+    /// (or a timedelta) from now on.
+    ///
+    /// Raises as ack().
+    fn extend(&self, py: Python<'_>, visible: Span<'_>) -> PyResult<()> {
+        let visible = visible.read(py, "visible")?;
+        let extending = self.delivery.look(|delivery| delivery.extend(visible));
+        wait(py, None, None, extending.map_err(|error| raise(py, &error))?)
     }
 
     /// The completion, to be acknowledged at the end of the block.

@@ -26,7 +26,7 @@ use crate::wait::wait;
 use crate::webhook::{ToldReceiver, WebhookKeeper, WebhookReceiver, wanted};
 
 /// The store needs a while to look once. With a time-out shorter than that, nothing would ever be found.
-const LOOK: Duration = Duration::from_millis(50);
+pub(crate) const LOOK: Duration = Duration::from_millis(50);
 
 /// Where to begin.
 #[derive(FromPyObject)]
@@ -41,6 +41,7 @@ pub(crate) struct Told<'py> {
     pub(crate) live: bool,
     pub(crate) catch_up_every: Span<'py>,
     pub(crate) overlap: Span<'py>,
+    pub(crate) visible: Span<'py>,
     pub(crate) max_attempts: i64,
     pub(crate) backoff: f64,
     pub(crate) backoff_max: f64,
@@ -60,8 +61,8 @@ impl Told<'_> {
             catch_up_every: self.catch_up_every.read(py, "catch_up_every")?,
             catch_up_overlap: self.overlap.read(py, "overlap")?,
             backoff: backoff().map_err(|error: Error| raise(py, &error))?,
+            visible: self.visible.read(py, "visible")?,
             max_attempts: count("max_attempts", self.max_attempts).map_err(|error| raise(py, &error))?,
-            visible: FeedPolicy::default().visible,
         })
     }
 
@@ -145,7 +146,8 @@ impl BaseFeed {
         let limit = limit("timeout", timeout).map_err(|error| raise(py, &error))?;
         let limit = limit.map(|limit| limit.max(LOOK));
         let delivery = wait(py, limit, None, async { running.feed.next().await.transpose() })?;
-        delivery.map(|delivery| Delivery::new(py, delivery)).transpose()
+        let plant = running.feed.store().plant_name();
+        delivery.map(|delivery| Delivery::new(py, delivery, plant)).transpose()
     }
 
     /// Waits until nothing that happens from now on can be missed.

@@ -24,6 +24,7 @@ mod order;
 mod outbox;
 mod pages;
 mod place;
+mod plants;
 mod record;
 mod sandbox;
 mod sender;
@@ -66,6 +67,8 @@ mod _native {
     use super::nested::{Attribute, OperationSummary, OrderedOperation, State};
     #[pymodule_export]
     use super::outbox::{Outbox, OutboxEntries};
+    #[pymodule_export]
+    use super::plants::{BasePlants, Plant};
     #[pymodule_export]
     use super::sandbox::BaseSandbox;
     #[pymodule_export]

@@ -21,6 +21,11 @@ pub(crate) enum Place<'py> {
 pub(crate) struct OwnStore(Option<pico_erp::Store>);
 
 impl OwnStore {
+    /// Of what runs on somebody else's store.
+    pub(crate) fn none() -> Self {
+        Self(None)
+    }
+
     pub(crate) async fn close(&self) {
         if let Some(store) = &self.0 {
             store.close().await;

@@ -99,6 +99,8 @@ pub(crate) fn status(py: Python<'_>, status: FeedStatus) -> Record<'_> {
     record!(py, "FeedStatus",
         inbox: counts(py, status.inbox)?,
         watermarks: watermarks(py, status.watermarks)?,
+        part: status.part.name(),
+        live_node: status.part.live_node(),
         stream: status.stream.map(|stream| state(py, stream)).transpose()?,
         caught_up: status.caught_up.map(|news| caught_up(py, news)).transpose()?,
         catch_up_error: error(py, status.catch_up_error.as_ref())?,
@@ -106,9 +108,33 @@ pub(crate) fn status(py: Python<'_>, status: FeedStatus) -> Record<'_> {
     )
 }
 
+pub(crate) fn plant_status(py: Python<'_>, status: pico_erp::PlantStatus) -> Record<'_> {
+    record!(py, "PlantStatus",
+        plant: status.plant,
+        endpoint: status.endpoint,
+        state: status.state.name(),
+        error: error(py, status.error.as_ref())?,
+        feed: status.feed.map(|feed| self::status(py, feed)).transpose()?,
+        sender: status.sender.map(|sender| outbox_status(py, sender)).transpose()?,
+        catalogue: status.catalogue.map(|catalogue| catalogue_status(py, catalogue)).transpose()?,
+    )
+}
+
+pub(crate) fn reloaded(py: Python<'_>, reloaded: pico_erp::Reloaded) -> Record<'_> {
+    record!(py, "Reloaded",
+        added: PyTuple::new(py, reloaded.added)?,
+        removed: PyTuple::new(py, reloaded.removed)?,
+        changed: PyTuple::new(py, reloaded.changed)?,
+        kept: PyTuple::new(py, reloaded.kept)?,
+    )
+}
+
 pub(crate) fn notice(py: Python<'_>, notice: FeedNotice) -> Record<'_> {
     let message = notice.to_string();
     match notice {
+        FeedNotice::Part(part) => record!(py, "FeedNotice",
+            name: "part", message: message, part: part.name(), live_node: part.live_node()
+        ),
         FeedNotice::Stream(stream) => {
             record!(py, "FeedNotice", name: "stream", message: message, stream: state(py, stream)?)
         }

@@ -33,6 +33,12 @@ impl<T> Slot<T> {
         self.lock().clone().ok_or_else(|| closed(self.name))
     }
 
+    /// Looks at what is held; an error once it was taken, and in a forked child. `look` must be short.
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&T) -> R) -> Result<R, Error> {
+        runtime::check_process()?;
+        self.lock().as_ref().map(look).ok_or_else(|| closed(self.name))
+    }
+
     /// Takes it out; nothing the second time, and in a forked child.
     pub(crate) fn take(&self) -> Option<T> {
         runtime::check_process().ok()?;

@@ -123,7 +123,7 @@ def test_it_answers_offline_and_a_store_has_one_keeper(
     with pytest.raises(pico_erp.ClosedError):
         catalogue.by_id("op-2")
     sandbox.close()
-    with Catalogue.offline(store.path) as offline:
+    with Catalogue.offline(store.location) as offline:
         offline.ready(WAIT)
         assert offline.status().stream is None and len(offline) > 3
         queued = store.outbox.save_by_part(offline, "E-1", "P-1", "A")

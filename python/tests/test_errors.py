@@ -202,7 +202,7 @@ def test_every_exception_derives_from_error_and_has_a_number_of_its_own() -> Non
     ]
     leaves = [cls for cls in classes if cls not in (pico_erp.Error, pico_erp.NetworkError)]
     codes = [cls("x").code for cls in leaves]
-    assert len(set(codes)) == len(codes) == 23
+    assert len(set(codes)) == len(codes) == 24
     assert issubclass(pico_erp.TimeoutError, builtins.TimeoutError)
     assert issubclass(pico_erp.PanicError, pico_erp.InternalError)
 

@@ -4,7 +4,7 @@ import pickle
 import sqlite3
 from datetime import timedelta, timezone
 from pathlib import Path
-from typing import List
+from typing import Any, Dict, List
 
 import pytest
 
@@ -68,7 +68,7 @@ def test_a_store_that_is_closed_says_so(tmp_path: Path) -> None:
     store = Store(tmp_path / "erp.pico")
     inbox: Inbox = store.inbox
     entries = inbox.entries()
-    assert store.path == tmp_path / "erp.pico" and "erp.pico" in repr(store)
+    assert store.location == str(tmp_path / "erp.pico") and "erp.pico" in repr(store)
     store.close()
     store.close()
     assert store.closed
@@ -110,3 +110,55 @@ def test_a_full_store_is_told_and_loses_nothing(client: Client, sandbox: Sandbox
             with feed.next(WAIT) as done:
                 seen.append(done.external_order_id)
     assert sorted(seen) == [f"{number:03}" for number in range(300)]
+
+
+def test_a_store_is_parted_into_plants(client: Client, sandbox: Sandbox, tmp_path: Path) -> None:
+    with Store(tmp_path / "erp.pico", node_lease=timedelta(seconds=5), connections=2) as store:
+        berlin, munich = store.plant("berlin"), store.plant("munich")
+        assert (store.plant_name, berlin.plant_name, berlin.location) == ("", "berlin", store.location)
+        assert repr(berlin).endswith(".plant('berlin')") or repr(berlin).endswith('.plant("berlin")')
+        order_and_complete(client, sandbox, "ERP-1")
+        with client.feed(berlin, visible=timedelta(minutes=5)) as feed:
+            delivery = feed.next(WAIT)
+            delivery.extend(60)
+            delivery.ack()
+            with pytest.raises(pico_erp.ClosedError):
+                delivery.extend(timedelta(minutes=1))
+            status = feed.status()
+            assert (status.part, status.live_node) == ("live", None)
+            munich.outbox.save("op-abc-123", "ERP-2")
+            assert {"berlin", "munich"} <= set(store.plants())
+        assert [inbox.counts().acked for inbox in (berlin.inbox, munich.inbox, store.inbox)] == [1, 0, 0]
+        berlin.rebind(client)
+        with pytest.raises(pico_erp.InvalidArgumentError, match="^plant.*' '"):
+            store.plant("two words")
+    with pytest.raises(pico_erp.ClosedError):
+        munich.plants()
+
+
+def test_a_store_belongs_to_one_pico(client: Client, tmp_path: Path) -> None:
+    elsewhere = Client("http://pico.invalid", "token")
+    with elsewhere, Store(tmp_path / "erp.pico") as store:
+        client.feed(store, live=False).close()
+        with pytest.raises(pico_erp.InvalidArgumentError, match="belongs to the Pico at localhost.*pico.invalid"):
+            elsewhere.feed(store, live=False)
+        store.rebind(elsewhere)
+        elsewhere.feed(store, live=False).close()
+
+
+@pytest.mark.parametrize(
+    ("place", "settings", "says"),
+    [
+        ("mysql://host/erp", {}, "^store.*mysql"),
+        ("erp.pico", {"node_lease": 0.5}, "^node_lease"),
+        ("erp.pico", {"connections": 65}, "^connections"),
+        ("erp.pico", {"connections": 0}, "^connections"),
+    ],
+)
+def test_a_place_or_a_setting_that_cannot_be_right_is_refused(
+    place: str, settings: Dict[str, Any], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(pico_erp.InvalidArgumentError, match=says):
+        Store(place, **settings)
+    assert not list(tmp_path.iterdir())

@@ -105,6 +105,13 @@ static void call_all_that_waits_for_a_store(void) {
     CHECK_STATUS(PICO_E_REENTRANT, pico_store_metrics_prometheus(NULL, NULL, NULL, &error));
     CHECK_STATUS(PICO_E_REENTRANT, pico_metrics_server_start(NULL, "never", NULL, &error));
     CHECK_STATUS(PICO_E_REENTRANT, pico_metrics_server_close(NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_store_plants(NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_store_rebind(NULL, client, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_plants_start("never", NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_plants_next(NULL, NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_plants_reload(NULL, "never", NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_plants_status_json(NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_plants_close(NULL, 0, &error));
     CHECK_STATUS(PICO_E_REENTRANT, pico_inbox_counts(NULL, NULL, &error));
     CHECK_STATUS(PICO_E_REENTRANT, pico_inbox_list_json(NULL, PICO_INBOX_ANY, 0, 1, NULL, &error));
     CHECK_STATUS(PICO_E_REENTRANT, pico_inbox_replay(NULL, 1, &error));
@@ -118,6 +125,7 @@ static void call_all_that_waits_for_a_store(void) {
     CHECK_STATUS(PICO_E_REENTRANT, pico_delivery_ack(NULL, NULL, &error));
     CHECK_STATUS(PICO_E_REENTRANT, pico_delivery_retry(NULL, 0, NULL, NULL, &error));
     CHECK_STATUS(PICO_E_REENTRANT, pico_delivery_reject(NULL, NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_delivery_extend(NULL, 1000, NULL, &error));
     CHECK_STATUS(PICO_E_REENTRANT, pico_receiver_start(NULL, NULL, NULL, &error));
     CHECK_STATUS(PICO_E_REENTRANT, pico_receiver_close(NULL, 0, &error));
     CHECK_STATUS(PICO_E_REENTRANT, pico_webhook_keeper_check_now(NULL, NULL, &error));

@@ -28,7 +28,7 @@ static void a_damaged_file_is_told_left_alone_and_set_aside(void) {
     fclose(file);
     pico_text_free(moved);
     OK(pico_store_open(path, NULL, &store, &error));
-    CHECK(strcmp(pico_store_path(store), path) == 0);
+    CHECK(strcmp(pico_store_location(store), path) == 0);
     CHECK(counts_of(store).ready == 0);
     OK(pico_store_close(store, -1, &error));
     pico_store_free(store);
@@ -102,12 +102,69 @@ static void a_store_that_is_closed_says_so_and_can_be_freed_at_any_time(void) {
     pico_feed_free(feed);
 }
 
+static void a_store_is_parted_into_plants(void) {
+    pico_store_t *store = store_of("plants"), *berlin = NULL;
+    pico_names_t *names = NULL;
+    pico_feed_t *feed;
+    pico_delivery_t *delivery;
+    pico_text_t *json = NULL;
+
+    CHECK(strcmp(pico_store_plant_name(store), "") == 0);
+    CHECK_STATUS(PICO_E_INVALID_ARGUMENT, pico_store_plant(store, "two words", &berlin, &error));
+    CHECK(berlin == NULL);
+    OK(pico_store_plant(store, "berlin", &berlin, &error));
+    CHECK(strcmp(pico_store_plant_name(berlin), "berlin") == 0);
+    CHECK(strcmp(pico_store_location(berlin), pico_store_location(store)) == 0);
+    feed = feed_of(berlin, "PLANTS");
+    save(client, "PLANTS", 1);
+    delivery = next_of(feed);
+    OK(pico_delivery_extend(delivery, 60000, NULL, &error));
+    CHECK_STATUS(PICO_E_INVALID_ARGUMENT, pico_delivery_extend(delivery, -1, NULL, &error));
+    OK(pico_delivery_ack(delivery, NULL, &error));
+    CHECK_STATUS(PICO_E_INVALID_ARGUMENT, pico_delivery_extend(delivery, 60000, NULL, &error));
+    pico_delivery_free(delivery);
+    CHECK(counts_of(berlin).acked == 1 && counts_of(store).acked == 0);
+    OK(pico_store_plants(store, &names, &error));
+    CHECK(pico_names_count(names) >= 1 && pico_names_at(names, pico_names_count(names)) == NULL);
+    CHECK(strcmp(pico_names_at(names, pico_names_count(names) - 1), "berlin") == 0);
+    pico_names_free(names);
+    OK(pico_feed_status_json(feed, &json, &error));
+    CHECK(strstr(pico_text_string(json), "\"part\":\"live\",\"liveNode\":null") != NULL);
+    pico_text_free(json);
+    OK(pico_store_rebind(berlin, client, &error));
+    OK(pico_feed_close(feed, -1, &error));
+    pico_feed_free(feed);
+    /* One for all. */
+    OK(pico_store_close(berlin, -1, &error));
+    CHECK_STATUS(PICO_E_CLOSED, pico_store_plants(store, &names, &error));
+    pico_store_free(store);
+    pico_store_free(berlin);
+}
+
+static void a_place_that_is_no_store_is_refused_by_name(void) {
+    pico_store_options_t *options = NULL;
+    pico_store_t *store = NULL;
+
+    CHECK_STATUS(PICO_E_INVALID_ARGUMENT, pico_store_open("mysql://host/erp", NULL, &store, &error));
+    CHECK_STATUS(PICO_E_INVALID_ARGUMENT, pico_store_set_aside("postgres://host/erp", NULL, &error));
+    OK(pico_store_options_new(&options, &error));
+    OK(pico_store_options_set_connections(options, 65, &error));
+    CHECK_STATUS(PICO_E_INVALID_ARGUMENT, pico_store_open(path_of("never"), options, &store, &error));
+    OK(pico_store_options_set_connections(options, 8, &error));
+    OK(pico_store_options_set_node_lease_ms(options, 999, &error));
+    CHECK_STATUS(PICO_E_INVALID_ARGUMENT, pico_store_open(path_of("never"), options, &store, &error));
+    CHECK(store == NULL);
+    pico_store_options_free(options);
+}
+
 int main(void) {
     OK(pico_client_from_environment(&client, &error));
     a_damaged_file_is_told_left_alone_and_set_aside();
     settings_are_kept_to();
     an_inbox_is_counted_and_listed_in_pages();
     a_store_that_is_closed_says_so_and_can_be_freed_at_any_time();
+    a_store_is_parted_into_plants();
+    a_place_that_is_no_store_is_refused_by_name();
     OK(pico_client_close(client, -1, &error));
     pico_client_free(client);
     puts("passed");

@@ -81,13 +81,16 @@ pub(crate) enum Command {
     /// The orders in a store
     #[command(subcommand)]
     Outbox(OutboxCommand),
-    /// A store's file
+    /// A store as a whole
     #[command(subcommand)]
     Store(StoreCommand),
     /// The numbers of a store: what waits, for how long, and when something last came
     ///
     /// What the feed or the sender of another process has counted is only there: serve it with --metrics.
     Metrics(Metrics),
+    /// Many plants, each with a Pico of its own, from one file
+    #[command(subcommand)]
+    Plants(PlantsCommand),
     /// Print events as they happen, a line of JSON each, until Ctrl-C
     Stream(Stream),
     /// Send any GraphQL query or mutation and print the reply
@@ -242,9 +245,8 @@ pub(crate) enum Completions {
 
 #[derive(Debug, Args)]
 pub(crate) struct Metrics {
-    /// The store's file
-    #[arg(long, env = "PICO_STORE", value_name = "FILE")]
-    pub(crate) store: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: Place,
     /// Print Prometheus' text format, as for the text file collector of its node exporter
     #[arg(long, conflicts_with = "json")]
     pub(crate) prometheus: bool,
@@ -259,12 +261,30 @@ pub(crate) struct Follow {
     pub(crate) transport: TransportName,
 }
 
+/// Which store.
+#[derive(Debug, Args)]
+pub(crate) struct At {
+    /// The store: a file, or a database such as postgres://user@host/database
+    // A database's URL may hold a password.
+    #[arg(long, env = "PICO_STORE", hide_env_values = true, value_name = "FILE|URL")]
+    pub(crate) store: PathBuf,
+}
+
+/// Which store, and which plant in it.
+#[derive(Debug, Args)]
+pub(crate) struct Place {
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// The plant, of a store that has several
+    #[arg(long, env = "PICO_PLANT", value_name = "NAME")]
+    pub(crate) plant: Option<String>,
+}
+
 /// What becomes of completions.
 #[derive(Debug, Args)]
 pub(crate) struct Consume {
-    /// The file that remembers what was handed out; it is made when there is none
-    #[arg(long, env = "PICO_STORE", value_name = "FILE")]
-    pub(crate) store: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: Place,
     /// With a new store: which of the completions that Pico lists already to hand out: beginning (all), now (none), or those
     /// since a time
     #[arg(long, default_value = "beginning", value_name = "WHEN")]
@@ -346,9 +366,8 @@ impl From<InboxStateName> for InboxState {
 pub(crate) enum InboxCommand {
     /// List them
     List {
-        /// The store's file
-        #[arg(long, env = "PICO_STORE", value_name = "FILE")]
-        store: PathBuf,
+        #[command(flatten)]
+        place: Place,
         /// Only those in this state
         #[arg(long, value_enum)]
         state: Option<InboxStateName>,
@@ -358,18 +377,16 @@ pub(crate) enum InboxCommand {
     },
     /// Show one with all that is known of it, as JSON
     Show {
-        /// The store's file
-        #[arg(long, env = "PICO_STORE", value_name = "FILE")]
-        store: PathBuf,
+        #[command(flatten)]
+        place: Place,
         /// Its number in the inbox
         id: i64,
     },
     /// Hand out again what is dead or was acknowledged
     #[command(group = ArgGroup::new("which").required(true))]
     Replay {
-        /// The store's file
-        #[arg(long, env = "PICO_STORE", value_name = "FILE")]
-        store: PathBuf,
+        #[command(flatten)]
+        place: Place,
         /// The one with this number
         #[arg(group = "which")]
         id: Option<i64>,
@@ -379,9 +396,8 @@ pub(crate) enum InboxCommand {
     },
     /// Give a dead letter up for good
     Drop {
-        /// The store's file
-        #[arg(long, env = "PICO_STORE", value_name = "FILE")]
-        store: PathBuf,
+        #[command(flatten)]
+        place: Place,
         /// Its number in the inbox
         id: i64,
     },
@@ -391,9 +407,8 @@ pub(crate) enum InboxCommand {
 pub(crate) struct Import {
     /// The file: .csv, or .jsonl
     pub(crate) file: PathBuf,
-    /// The file that remembers what was ordered; it is made when there is none
-    #[arg(long, env = "PICO_STORE", value_name = "FILE")]
-    pub(crate) store: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: Place,
     /// Write what became of each line to this CSV file
     #[arg(long, value_name = "FILE")]
     pub(crate) result: Option<PathBuf>,
@@ -441,9 +456,8 @@ impl From<OutboxStateName> for OutboxState {
 pub(crate) enum OutboxCommand {
     /// List them
     List {
-        /// The store's file
-        #[arg(long, env = "PICO_STORE", value_name = "FILE")]
-        store: PathBuf,
+        #[command(flatten)]
+        place: Place,
         /// Only those in this state
         #[arg(long, value_enum)]
         state: Option<OutboxStateName>,
@@ -454,9 +468,8 @@ pub(crate) enum OutboxCommand {
     /// Queue again what Pico refused
     #[command(group = ArgGroup::new("which").required(true))]
     Retry {
-        /// The store's file
-        #[arg(long, env = "PICO_STORE", value_name = "FILE")]
-        store: PathBuf,
+        #[command(flatten)]
+        place: Place,
         /// The one with this number
         #[arg(group = "which")]
         id: Option<i64>,
@@ -466,17 +479,15 @@ pub(crate) enum OutboxCommand {
     },
     /// Give one up that is not sent
     Drop {
-        /// The store's file
-        #[arg(long, env = "PICO_STORE", value_name = "FILE")]
-        store: PathBuf,
+        #[command(flatten)]
+        place: Place,
         /// Its number in the outbox
         id: i64,
     },
     /// Send what is queued, and stop when nothing is left
     Send {
-        /// The store's file
-        #[arg(long, env = "PICO_STORE", value_name = "FILE")]
-        store: PathBuf,
+        #[command(flatten)]
+        place: Place,
         /// Go on until Ctrl-C, for what is queued meanwhile
         #[arg(long)]
         forever: bool,
@@ -486,12 +497,67 @@ pub(crate) enum OutboxCommand {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum PlantsCommand {
+    /// Run them: send what is queued, and print each completion with its plant, a line of JSON each, until Ctrl-C
+    ///
+    /// SIGHUP reads the file again: what changed is started anew, the rest goes on untouched. A file that cannot be right
+    /// changes nothing.
+    Run(RunPlants),
+    /// Read the file, and print what would run, without secrets
+    Check {
+        /// The file of plants
+        #[arg(long, env = "PICO_PLANTS", value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Print how many completions and orders of each plant are in the store, in which state
+    Status {
+        /// The file of plants
+        #[arg(long, env = "PICO_PLANTS", value_name = "FILE")]
+        config: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunPlants {
+    /// The file of plants
+    #[arg(long, env = "PICO_PLANTS", value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Look at the file every few seconds, and read it again when it has changed
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Stop after this many
+    #[arg(long, value_name = "N")]
+    pub(crate) count: Option<u64>,
+    /// How many completions may be in work at once, with --exec
+    #[arg(long, default_value_t = 4, value_name = "N")]
+    pub(crate) parallel: usize,
+    /// Instead of printing, start this program for each, with the JSON on its standard input and the plant's name in
+    /// PICO_PLANT. Its exit code answers, as in `completions follow`
+    #[arg(long, num_args = 1.., allow_hyphen_values = true, value_names = ["PROGRAM", "ARGUMENT"])]
+    pub(crate) exec: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum StoreCommand {
     /// Move a damaged store out of the way, to go on with a new one
     SetAside {
-        /// The store's file
-        #[arg(long, env = "PICO_STORE", value_name = "FILE")]
-        store: PathBuf,
+        #[command(flatten)]
+        at: At,
+    },
+    /// List the plants in a store
+    Plants {
+        #[command(flatten)]
+        at: At,
+    },
+    /// Say that a plant's completions and orders belong to the Pico of --endpoint from now on, after it has moved
+    Rebind {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Make the store, or bring its tables up to date, by the role that may do so; others then open it with fewer rights
+    Prepare {
+        #[command(flatten)]
+        at: At,
     },
 }
 

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use pico_erp::{
-    Delivery, Feed, FeedPolicy, FeedStart, KeeperPolicy, Store, StreamPolicy, WebhookKeeper, WebhookReceiver,
+    Delivery, Feed, FeedPolicy, FeedStart, KeeperPolicy, StreamPolicy, WebhookKeeper, WebhookReceiver,
     WebhookSubscribe,
 };
 use tokio::io::AsyncWriteExt as _;
@@ -13,8 +13,9 @@ use tokio::io::AsyncWriteExt as _;
 use crate::args::{Connection, Consume, Follow, Receive};
 use crate::calls::{builder, header};
 use crate::exit::Failure;
+use crate::inbox::make;
 use crate::metrics;
-use crate::output::json_line;
+use crate::output::{json_line, value};
 
 /// What a program answers for "later" (EX_TEMPFAIL of sysexits.h), as any code that is not one of the other two.
 const NEVER: i32 = 65;
@@ -25,7 +26,7 @@ pub(crate) async fn follow(connection: &Connection, follow: Follow) -> Result<()
     let stream = StreamPolicy { transport: follow.transport.into(), ..StreamPolicy::default() };
     let client = builder(connection)?.stream(stream).build()?;
     let policy = FeedPolicy { start: start(&follow.consume)?, ..FeedPolicy::default() };
-    let store = Store::open(&follow.consume.store).await?;
+    let store = make(&follow.consume.place).await?;
     let _metrics = metrics::serve(&store, &follow.consume.metrics).await?;
     let feed = Feed::builder(&client, &store).policy(policy).start().await?;
     consume(&feed, &follow.consume).await
@@ -34,7 +35,7 @@ pub(crate) async fn follow(connection: &Connection, follow: Follow) -> Result<()
 pub(crate) async fn receive(connection: &Connection, receive: Receive) -> Result<(), Failure> {
     let client = builder(connection)?.build()?;
     let policy = FeedPolicy { start: start(&receive.consume)?, live: receive.live, ..FeedPolicy::default() };
-    let store = Store::open(&receive.consume.store).await?;
+    let store = make(&receive.consume.place).await?;
     let _metrics = metrics::serve(&store, &receive.consume.metrics).await?;
     let feed = Feed::builder(&client, &store).policy(policy).start().await?;
     let (receiver, keeper) = listen(&feed, &receive).await?;
@@ -97,7 +98,7 @@ async fn consume(feed: &Feed, consume: &Consume) -> Result<(), Failure> {
             interrupted = tokio::signal::ctrl_c() => break interrupted.map_err(Failure::from),
         };
         match delivery {
-            Some(Ok(delivery)) => match settle(delivery, consume).await {
+            Some(Ok(delivery)) => match settle(delivery, &consume.exec, None).await {
                 Ok(true) => left = left.map(|left| left - 1),
                 Ok(false) => {}
                 Err(failure) => break Err(failure),
@@ -111,15 +112,26 @@ async fn consume(feed: &Feed, consume: &Consume) -> Result<(), Failure> {
 }
 
 /// Prints it or hands it to the program, and answers; whether it was acknowledged.
-async fn settle(delivery: Delivery, consume: &Consume) -> Result<bool, Failure> {
-    let Some((program, arguments)) = consume.exec.split_first() else {
+pub(crate) async fn settle(
+    delivery: Delivery,
+    exec: &[String],
+    plant: Option<&str>,
+) -> Result<bool, Failure> {
+    let Some((program, arguments)) = exec.split_first() else {
         // Acknowledged only when whoever reads has it: a pipe that broke leaves it in the inbox.
-        json_line(delivery.raw())?;
+        match plant {
+            None => json_line(delivery.raw())?,
+            Some(plant) => value(&serde_json::json!({
+                "plant": plant,
+                "completion": delivery.raw().decode::<serde_json::Value>()?,
+            }))?,
+        }
         delivery.ack().await?;
         return Ok(true);
     };
     let mut child = tokio::process::Command::new(program)
         .args(arguments)
+        .envs(plant.map(|plant| ("PICO_PLANT", plant)))
         .env("PICO_COMPLETION_KEY", delivery.key())
         .env("PICO_COMPLETION_ATTEMPT", delivery.attempt().to_string())
         .stdin(Stdio::piped())

@@ -13,6 +13,7 @@ use pico_erp::{
 use crate::args::{Connection, Import};
 use crate::calls::client;
 use crate::exit::Failure;
+use crate::inbox::make;
 use crate::outbox::send;
 use crate::output::{line, value};
 use crate::progress::Bar;
@@ -22,7 +23,7 @@ const CATALOGUE: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run(connection: &Connection, import: Import) -> Result<(), Failure> {
     let reader = ImportReader::open(&import.file)?;
-    let store = Store::open(&import.store).await?;
+    let store = make(&import.place).await?;
     let report = queue(connection, &import, &reader, &store).await?;
     if !import.queue_only {
         send(connection, &store, false).await?;

@@ -1,8 +1,8 @@
-//! `pico-erp inbox` and `pico-erp store`: looking into a store, and mending it. Works while a feed runs on it.
+//! `pico-erp inbox`: looking into a store, and mending it. Works while a feed runs on it.
 
 use pico_erp::{InboxEntry, InboxState, Store};
 
-use crate::args::{InboxCommand, StoreCommand};
+use crate::args::{InboxCommand, Place};
 use crate::exit::Failure;
 use crate::output::{cell, line, table, time, value};
 
@@ -11,16 +11,16 @@ const PAGE: usize = 500;
 
 pub(crate) async fn run(command: InboxCommand, json: bool) -> Result<(), Failure> {
     match command {
-        InboxCommand::List { store, state, limit } => {
-            list(&open(&store).await?, state.map(Into::into), limit, json).await
+        InboxCommand::List { place, state, limit } => {
+            list(&open(&place).await?, state.map(Into::into), limit, json).await
         }
-        InboxCommand::Show { store, id } => {
-            let entry = open(&store).await?.inbox().entry(id).await?;
+        InboxCommand::Show { place, id } => {
+            let entry = open(&place).await?.inbox().entry(id).await?;
             let entry = entry.ok_or_else(|| Failure::other(format!("there is no completion {id}")))?;
             value(&entry.to_json().decode()?)
         }
-        InboxCommand::Replay { store, id, dead: _ } => {
-            let inbox = open(&store).await?.inbox();
+        InboxCommand::Replay { place, id, dead: _ } => {
+            let inbox = open(&place).await?.inbox();
             let replayed = match id {
                 Some(id) => inbox.replay(id).await.map(|()| 1)?,
                 None => inbox.replay_dead().await?,
@@ -30,8 +30,8 @@ pub(crate) async fn run(command: InboxCommand, json: bool) -> Result<(), Failure
             }
             line(&format!("{replayed} to be handed out again"))
         }
-        InboxCommand::Drop { store, id } => {
-            open(&store).await?.inbox().drop_dead(id).await?;
+        InboxCommand::Drop { place, id } => {
+            open(&place).await?.inbox().drop_dead(id).await?;
             if json {
                 return value(&serde_json::json!({ "dropped": id }));
             }
@@ -40,18 +40,21 @@ pub(crate) async fn run(command: InboxCommand, json: bool) -> Result<(), Failure
     }
 }
 
-pub(crate) fn store(command: StoreCommand, json: bool) -> Result<(), Failure> {
-    let StoreCommand::SetAside { store } = command;
-    let moved = Store::set_aside(&store)?;
-    if json {
-        return value(&serde_json::json!({ "path": moved.display().to_string() }));
-    }
-    line(&format!("moved to {}", moved.display()))
+/// A store that is there; looking into one makes none.
+pub(crate) async fn open(place: &Place) -> Result<Store, Failure> {
+    of(Store::builder(&place.at.store).must_exist().open().await?, place)
 }
 
-/// A store that is there; looking into one makes none.
-pub(crate) async fn open(path: &std::path::Path) -> Result<Store, Failure> {
-    Ok(Store::builder(path).must_exist().open().await?)
+/// A store, which is made when there is none.
+pub(crate) async fn make(place: &Place) -> Result<Store, Failure> {
+    of(Store::open(&place.at.store).await?, place)
+}
+
+fn of(store: Store, place: &Place) -> Result<Store, Failure> {
+    Ok(match &place.plant {
+        Some(plant) => store.plant(plant)?,
+        None => store,
+    })
 }
 
 async fn list(

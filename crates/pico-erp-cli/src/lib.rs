@@ -20,8 +20,10 @@ mod inbox;
 mod metrics;
 mod outbox;
 mod output;
+mod plants;
 mod progress;
 mod sandbox;
+mod store;
 mod stream;
 
 use std::ffi::OsString;
@@ -86,10 +88,11 @@ async fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         }
         Command::Webhooks(command) => calls::webhooks(connection, command).await,
         Command::Inbox(command) => inbox::run(command, connection.json).await,
-        Command::Store(command) => inbox::store(command, connection.json),
         #[cfg(feature = "alpha")]
         Command::Alpha(command) => alpha::run(connection, command).await,
         Command::Metrics(command) => metrics::run(command, connection.json).await,
+        Command::Store(command) => store::run(connection, command).await,
+        Command::Plants(command) => plants::run(command, connection.json).await,
         Command::Query(query) => calls::query(connection, query).await,
         Command::Stream(stream) => stream::run(connection, stream).await,
     }

@@ -8,7 +8,14 @@ use crate::inbox::open;
 use crate::output::{line, table, value};
 
 pub(crate) async fn run(command: Metrics, json: bool) -> Result<(), Failure> {
-    let metrics = open(&command.store).await?.metrics().await;
+    let store = open(&command.place).await?;
+    if command.place.plant.is_none() {
+        // A process counts the plants that it has looked at: here, all that there are.
+        for plant in store.plant_names().await?.iter().filter(|plant| !plant.is_empty()) {
+            store.plant(plant)?;
+        }
+    }
+    let metrics = store.metrics().await;
     if let Some(error) = metrics.store.error {
         return Err(error.into());
     }

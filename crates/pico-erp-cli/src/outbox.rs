@@ -20,11 +20,11 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(crate) async fn run(connection: &Connection, command: OutboxCommand) -> Result<(), Failure> {
     let json = connection.json;
     match command {
-        OutboxCommand::List { store, state, order } => {
-            list(&open(&store).await?, state.map(Into::into), order, json).await
+        OutboxCommand::List { place, state, order } => {
+            list(&open(&place).await?, state.map(Into::into), order, json).await
         }
-        OutboxCommand::Retry { store, id, failed: _ } => {
-            let outbox = open(&store).await?.outbox();
+        OutboxCommand::Retry { place, id, failed: _ } => {
+            let outbox = open(&place).await?.outbox();
             let queued = match id {
                 Some(id) => outbox.retry(id).await.map(|()| 1)?,
                 None => outbox.retry_failed().await?,
@@ -34,15 +34,15 @@ pub(crate) async fn run(connection: &Connection, command: OutboxCommand) -> Resu
             }
             line(&format!("{queued} queued again"))
         }
-        OutboxCommand::Drop { store, id } => {
-            open(&store).await?.outbox().drop(id).await?;
+        OutboxCommand::Drop { place, id } => {
+            open(&place).await?.outbox().drop(id).await?;
             if json {
                 return value(&serde_json::json!({ "dropped": id }));
             }
             line(&format!("{id} dropped"))
         }
-        OutboxCommand::Send { store, forever, metrics } => {
-            let store = open(&store).await?;
+        OutboxCommand::Send { place, forever, metrics } => {
+            let store = open(&place).await?;
             let _metrics = metrics::serve(&store, &metrics).await?;
             send(connection, &store, forever).await?;
             let counts = store.outbox().counts().await?;

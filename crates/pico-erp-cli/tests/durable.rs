@@ -296,3 +296,34 @@ async fn get(address: &str, path: &str) -> String {
     stream.read_to_string(&mut answer).await.unwrap();
     answer
 }
+
+#[tokio::test]
+async fn a_store_is_prepared_parted_into_plants_and_rebound() {
+    let plant = Plant::new().await;
+    let ready = plant.run(&["store", "prepare"]).await;
+    assert!(ready.contains("erp.pico is ready"), "{ready}");
+    plant.complete("A").await;
+    let berlin = ["completions", "follow", "--count", "1", "--plant", "berlin"];
+    assert_eq!(orders(&plant.json_lines(&berlin).await), ["A"]);
+    // Another plant of the same store has not heard of it.
+    assert_eq!(
+        orders(&plant.json_lines(&["completions", "follow", "--count", "1", "--plant", "munich"]).await),
+        ["A"]
+    );
+    assert_eq!(plant.run(&["inbox", "list", "--plant", "berlin", "--json"]).await.lines().count(), 1);
+    assert_eq!(plant.run(&["inbox", "list", "--json"]).await, "");
+    let names = plant.run(&["store", "plants"]).await;
+    assert!(names.ends_with("berlin\nmunich\n"), "{names}");
+    // Berlin's Pico has moved.
+    let moved = ["--endpoint", "http://pico.invalid"];
+    let output = plant.command(&[&moved[..], &berlin[..]].concat()).output().await.unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("plant \"berlin\": belongs to the Pico at localhost"), "{told}");
+    let rebound = plant.run(&[&moved[..], &["store", "rebind", "--plant", "berlin"][..]].concat()).await;
+    assert!(rebound.ends_with("belongs to the Pico at http://pico.invalid/graphql\n"), "{rebound}");
+    let output = plant.command(&["inbox", "list", "--plant", "two words"]).output().await.unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let output = plant.command(&["store", "plants", "--store", "mysql://h/d"]).output().await.unwrap();
+    assert!(String::from_utf8(output.stderr).unwrap().contains("is no kind of store"));
+}

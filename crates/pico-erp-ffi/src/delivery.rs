@@ -53,6 +53,7 @@ struct Given {
     arrived_ms: i64,
     arrived: CText,
     key: CText,
+    plant: CText,
     json: JsonText,
     completion: Typed<OrderComplete>,
     /// The duty to answer, until somebody does. With the last handle it is let go of: handed out again.
@@ -100,7 +101,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl pico_delivery_t {
-    pub(crate) fn new(delivery: Delivery) -> Self {
+    /// `plant` is empty where there is but one.
+    pub(crate) fn new(delivery: Delivery, plant: &str) -> Self {
         let arrived = delivery.arrived();
         Self(Arc::new(Given {
             id: delivery.id(),
@@ -109,6 +111,7 @@ impl pico_delivery_t {
             arrived_ms: arrived.as_millisecond(),
             arrived: CText::new(&arrived.to_string()),
             key: CText::new(&delivery.key()),
+            plant: CText::new(plant),
             json: JsonText::value(delivery.raw().clone()),
             completion: Typed::new(delivery.completion().clone()),
             open: Mutex::new(Some(delivery)),
@@ -184,6 +187,13 @@ pub extern "C" fn pico_delivery_key(delivery: Option<&pico_delivery_t>) -> Retur
     guard::get(ptr::null(), || delivery.map_or(ptr::null(), |delivery| delivery.0.key.as_ptr()))
 }
 
+/// The name of the plant that it is of; "" where the store is used without plants. Lives as long as the delivery. NULL for
+/// NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn pico_delivery_plant(delivery: Option<&pico_delivery_t>) -> ReturnText {
+    guard::get(ptr::null(), || delivery.map_or(ptr::null(), |delivery| delivery.0.plant.as_ptr()))
+}
+
 /// Its number in the store's inbox, 1 or more; 0 for NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn pico_delivery_id(delivery: Option<&pico_delivery_t>) -> ReturnInt64 {
@@ -216,8 +226,9 @@ pub extern "C" fn pico_delivery_arrived_ms(delivery: Option<&pico_delivery_t>) -
 
 /// Says that the completion is booked. On PICO_OK that is on disk, and it is never handed out again. `call` may be
 /// NULL; PICO_E_TIMEOUT and PICO_E_CANCELLED end the wait only: the answer is still stored. A delivery is answered
-/// once: PICO_E_INVALID_ARGUMENT after that. When the store refuses, or PICO_E_CLOSED because the next feed has it
-/// in hand, it is handed out again. Frees nothing. Waits: inside a callback, return PICO_ACK instead.
+/// once: PICO_E_INVALID_ARGUMENT after that. When the store refuses it is handed out again. PICO_E_LEASE_LOST when it was
+/// handed out to somebody else meanwhile, whose answer counts: the feed was closed, the node was not heard of for too
+/// long, or the time of pico_feed_options_set_visible_ms() was over. Frees nothing. Waits: inside a callback, return PICO_ACK instead.
 #[unsafe(no_mangle)]
 pub extern "C" fn pico_delivery_ack(
     delivery: Option<&pico_delivery_t>,
@@ -259,6 +270,28 @@ pub unsafe extern "C" fn pico_delivery_reject(
         // SAFETY: a text or NULL, by the header.
         let reason = unsafe { optional_text("reason", reason) }?.unwrap_or("rejected").to_owned();
         answer(delivery, call, Answer::Reject { reason })
+    })
+}
+
+/// Asks for more time, where several nodes share the store: the completion is not handed out to another for visible_ms
+/// from now on. `call` may be NULL. PICO_E_LEASE_LOST when another has it already; PICO_E_INVALID_ARGUMENT when it has been
+/// answered. Waits.
+#[unsafe(no_mangle)]
+pub extern "C" fn pico_delivery_extend(
+    delivery: Option<&pico_delivery_t>,
+    visible_ms: i64,
+    call: Option<&pico_call_t>,
+    error: Option<&mut MaybeUninit<*mut pico_error_t>>,
+) -> ReturnStatus {
+    guard::waiting(error, || {
+        let given = Arc::clone(&required("delivery", delivery)?.0);
+        let visible = milliseconds("visible_ms", visible_ms)?;
+        let (limit, cancel) = control(call);
+        let extending = match &*locked(&given.open) {
+            Some(delivery) => delivery.extend(visible),
+            None => return Err(Error::invalid("delivery", "has been answered already")),
+        };
+        runtime::block_on(extending, limit, cancel.as_ref())
     })
 }
 
@@ -312,7 +345,7 @@ pub extern "C" fn pico_delivery_retain(delivery: Option<&pico_delivery_t>) -> Re
     })
 }
 
-/// Frees a delivery that pico_feed_next() or pico_delivery_retain() gave; not one that a callback was lent. When its
+/// Frees a delivery that pico_feed_next(), pico_plants_next() or pico_delivery_retain() gave; not one that a callback was lent. When its
 /// last handle is gone without an answer, the completion is handed out again. Never waits; any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn pico_delivery_free(delivery: Option<Box<pico_delivery_t>>) -> ReturnNothing {

@@ -26,7 +26,7 @@ use crate::store::pico_store_t;
 use crate::text::CText;
 
 /// In place of "for ever", where a time can be added to.
-const AGES: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+pub(crate) const AGES: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 /// The completions of a Pico, each until it is acknowledged. Thread-safe.
 pub struct pico_feed_t {
@@ -98,7 +98,7 @@ impl Dispatch for FeedInner {
             item.put_back();
             return false;
         }
-        let delivery = pico_delivery_t::new(item);
+        let delivery = pico_delivery_t::new(item, self.core.store().plant_name());
         delivery.answered(callback.call(&delivery));
         true
     }
@@ -217,7 +217,8 @@ pub extern "C" fn pico_feed_next(
         let (limit, cancel) = control(call);
         let next = async { inner.core.next().await.unwrap_or_else(|| Err(ended())) };
         let taken = runtime::block_on(next, limit, cancel.as_ref())?;
-        out.write(Box::into_raw(Box::new(pico_delivery_t::new(taken))));
+        let plant = inner.core.store().plant_name();
+        out.write(Box::into_raw(Box::new(pico_delivery_t::new(taken, plant))));
         Ok(())
     })
 }
@@ -250,7 +251,7 @@ pub extern "C" fn pico_feed_deliver(
 }
 
 /// Tells what happens to the feed from now on to a function, as a text for people and as JSON: an object with "notice",
-/// which is stream, problem, caught_up, catch_up_failed, dead_letter, store or webhook, with "text", and with what
+/// which is part, stream, problem, caught_up, catch_up_failed, dead_letter, store or webhook, with "text", and with what
 /// belongs to it. None of it loses a completion. Once for each feed. A function that is far behind misses the oldest.
 /// On PICO_OK the library owns user_data; `drop` is called once, after the feed has ended. Never waits; any thread.
 #[unsafe(no_mangle)]
@@ -288,8 +289,8 @@ pub extern "C" fn pico_feed_catch_up(
     })
 }
 
-/// Tells where the feed stands, as a JSON object with "inbox" (counts by state), "watermarks" (by source), "stream"
-/// (the connection), "caughtUp" (the last query that was through), "catchUpError" and "storeError"; what is absent is
+/// Tells where the feed stands, as a JSON object with "inbox" (counts by state), "watermarks" (by source), "part" ("live"
+/// or "standby") and "liveNode" (the node that has the live source when another has), "stream" (the connection), "caughtUp" (the last query that was through), "catchUpError" and "storeError"; what is absent is
 /// null. Free the text with pico_text_free(). Waits for the disk.
 #[unsafe(no_mangle)]
 pub extern "C" fn pico_feed_status_json(

@@ -152,6 +152,21 @@ pub extern "C" fn pico_feed_options_set_backoff_ms(
     })
 }
 
+/// Where several nodes share the store: how long a completion may be in a consumer's hands before it is handed out to
+/// another, because this one seems to hang; 1000 or more. pico_delivery_extend() asks for more. Default 15 minutes. No
+/// meaning for a file: there nothing is handed out again while its consumer lives.
+#[unsafe(no_mangle)]
+pub extern "C" fn pico_feed_options_set_visible_ms(
+    options: Option<&mut pico_feed_options_t>,
+    visible_ms: i64,
+    error: Option<&mut MaybeUninit<*mut pico_error_t>>,
+) -> ReturnStatus {
+    set(options, error, |options| {
+        options.policy.visible = milliseconds("visible_ms", visible_ms)?;
+        Ok(())
+    })
+}
+
 /// How often a completion is handed out before it becomes a dead letter, 1 or more. Default 50, which with the
 /// default waits is more than a day.
 #[unsafe(no_mangle)]

@@ -13,8 +13,9 @@ use crate::status::{PICO_E_PANIC, PICO_OK};
 use crate::{alpha_uploads, alpha_work};
 use crate::{
     call, catalogue, client, delivery, error, event, execute, feed, feed_options, generation, import, inbox,
-    lists, log, metrics, notes, options, options_stream, orders, outbox, owned_text, queries, receiver,
-    receiver_options, reply, sender, status, store, subscription, taking, version, webhook_keeper, webhooks,
+    lists, log, metrics, names, notes, options, options_stream, orders, outbox, owned_text, plants, queries,
+    receiver, receiver_options, reply, sender, status, store, store_plants, subscription, taking, version,
+    webhook_keeper, webhooks,
 };
 
 /// The exports that report a status, called with what they are given and a place for the error.
@@ -85,6 +86,7 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
         delivery::pico_delivery_ack(None, None);
         delivery::pico_delivery_retry(None, 0, null(), None);
         delivery::pico_delivery_reject(None, null(), None);
+        delivery::pico_delivery_extend(None, 0, None);
         delivery::pico_delivery_retry_after(None, 0, null());
         delivery::pico_delivery_set_reason(None, null());
         execute::pico_client_execute(None, null(), 0, null(), 0, null(), None, None);
@@ -104,6 +106,7 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
         feed_options::pico_feed_options_set_catch_up_every_ms(None, 0);
         feed_options::pico_feed_options_set_catch_up_overlap_ms(None, 0);
         feed_options::pico_feed_options_set_backoff_ms(None, 0, 0);
+        feed_options::pico_feed_options_set_visible_ms(None, 0);
         feed_options::pico_feed_options_set_max_attempts(None, 0);
         import::pico_outbox_import(None, null(), null(), None, None, None);
         import::pico_outbox_import_results(None, null(), null());
@@ -189,9 +192,22 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
         store::pico_store_options_set_max_size(None, 0);
         store::pico_store_options_set_keep_acked_ms(None, 0);
         store::pico_store_options_set_keep_sent_ms(None, 0);
+        store::pico_store_options_set_node_lease_ms(None, 0);
+        store::pico_store_options_set_connections(None, 0);
         store::pico_store_open(null(), None, None);
         store::pico_store_set_aside(null(), None);
         store::pico_store_close(None, 0);
+        store_plants::pico_store_plant(None, null(), None);
+        store_plants::pico_store_plants(None, None);
+        store_plants::pico_store_rebind(None, None);
+        plants::pico_plants_start(null(), None);
+        plants::pico_plants_next(None, None, None);
+        plants::pico_plants_deliver(None, None);
+        plants::pico_plants_store(None, null(), None);
+        plants::pico_plants_names(None, None);
+        plants::pico_plants_reload(None, null(), None);
+        plants::pico_plants_status_json(None, None);
+        plants::pico_plants_close(None, 0);
         subscription::pico_client_operations_stream(None, null(), None, None);
         subscription::pico_client_sub_operations_stream(None, null(), None, None);
         subscription::pico_client_order_completes_stream(None, null(), None, None);
@@ -217,6 +233,7 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
         delivery::pico_delivery_completion(None) => null();
         delivery::pico_delivery_json(None, None) => null();
         delivery::pico_delivery_key(None) => null();
+        delivery::pico_delivery_plant(None) => null();
         delivery::pico_delivery_id(None) => 0;
         delivery::pico_delivery_attempt(None) => 0;
         delivery::pico_delivery_source(None) => 0;
@@ -273,7 +290,10 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
         reply::pico_reply_extensions_json(None, None) => null();
         reply::pico_reply_json(None, None) => null();
         reply::pico_reply_http_status(None) => 0;
-        store::pico_store_path(None) => null();
+        names::pico_names_count(None) => 0;
+        names::pico_names_at(None, 0) => null();
+        store::pico_store_location(None) => null();
+        store::pico_store_plant_name(None) => null();
         status::pico_status_name(0) => status::UNKNOWN.as_ptr();
         version::pico_version() => null();
         version::pico_abi_version() => 0;
@@ -296,6 +316,8 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
         notes::pico_notes_free(None);
         options::pico_options_free(None);
         owned_text::pico_text_free(None);
+        names::pico_names_free(None);
+        plants::pico_plants_free(None);
         receiver::pico_receiver_free(None);
         receiver_options::pico_receiver_options_free(None);
         store::pico_store_free(None);

@@ -65,6 +65,9 @@ pub const PICO_E_STORE_IN_USE: pico_status_t = 603;
 pub const PICO_E_STORE_DAMAGED: pico_status_t = 604;
 /// The store was written by a newer version of this library.
 pub const PICO_E_STORE_VERSION: pico_status_t = 605;
+/// What was handed out to this process was handed out to another since: it was not heard of for too long, or did not
+/// answer in time. What the other does counts.
+pub const PICO_E_LEASE_LOST: pico_status_t = 606;
 /// Something failed inside the library or the operating system.
 pub const PICO_E_INTERNAL: pico_status_t = 900;
 /// A bug in the library that was caught at its border; please report the message.
@@ -99,6 +102,7 @@ const NAMES: &[(pico_status_t, &CStr)] = &[
     (PICO_E_STORE_IN_USE, c"store_in_use"),
     (PICO_E_STORE_DAMAGED, c"store_damaged"),
     (PICO_E_STORE_VERSION, c"store_version"),
+    (PICO_E_LEASE_LOST, c"lease_lost"),
     (PICO_E_INTERNAL, c"internal"),
     (PICO_E_PANIC, c"panic"),
 ];

@@ -47,6 +47,7 @@ mod model;
 mod operations;
 mod orders;
 mod outbox;
+mod plants;
 mod receiver;
 mod redaction;
 pub mod runtime;
@@ -93,6 +94,9 @@ pub use model::{
 };
 pub use orders::{OrderCancel, OrderSave, OrderSaved, Units};
 pub use outbox::{OnSettled, Outbox, OutboxSender, OutboxSenderBuilder, OutboxStatus, Queued, Requested};
+pub use plants::{
+    Plant, PlantConfig, PlantDelivery, PlantState, PlantStatus, Plants, PlantsConfig, Reloaded,
+};
 pub use receiver::{ReceiverCounts, WebhookReceiver, WebhookReceiverBuilder};
 pub use store::inbox_table::{InboxCounts, InboxEntry, InboxState, Source, Watermark};
 pub use store::outbox_table::{OrderKind, OutboxCounts, OutboxEntry, OutboxFailure, OutboxState};

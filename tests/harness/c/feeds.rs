@@ -30,6 +30,11 @@ async fn stores_and_inboxes_keep_what_the_header_promises() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn plants_keep_what_the_header_promises() {
+    contract("tests/c/plants.c").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn webhooks_are_received_kept_and_repaired() {
     contract("tests/c/receiver.c").await;
 }

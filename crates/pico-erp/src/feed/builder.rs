@@ -119,7 +119,7 @@ impl<E: FeedItem> FeedBuilder<E> {
     /// store; otherwise as [`Store::open`].
     pub async fn start(self) -> Result<Feed<E>, Error> {
         self.subject.check()?;
-        check(&self.policy)?;
+        self.policy.check()?;
         let candidacy = self.store.stand_for(Role::Feed, &self.client).await?;
         let recovered = self.store.run(Durability::Process, |backend| backend.recover()).await?;
         if recovered > 0 {
@@ -148,15 +148,20 @@ impl<E: FeedItem> FeedBuilder<E> {
     }
 }
 
-fn check(policy: &FeedPolicy) -> Result<(), Error> {
-    if policy.max_attempts == 0 {
-        return Err(Error::invalid("max_attempts", "is 0, so nothing could be handed out; give 1 or more"));
+impl FeedPolicy {
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.max_attempts == 0 {
+            return Err(Error::invalid(
+                "max_attempts",
+                "is 0, so nothing could be handed out; give 1 or more",
+            ));
+        }
+        if self.visible < Duration::from_secs(1) {
+            return Err(Error::invalid("visible", "is shorter than a second; give a second or more"));
+        }
+        if self.catch_up_every < Duration::from_secs(1) {
+            return Err(Error::invalid("catch_up_every", "is shorter than a second; give a second or more"));
+        }
+        Ok(())
     }
-    if policy.visible < Duration::from_secs(1) {
-        return Err(Error::invalid("visible", "is shorter than a second; give a second or more"));
-    }
-    if policy.catch_up_every < Duration::from_secs(1) {
-        return Err(Error::invalid("catch_up_every", "is shorter than a second; give a second or more"));
-    }
-    Ok(())
 }

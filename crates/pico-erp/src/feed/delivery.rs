@@ -63,24 +63,15 @@ impl Held {
             store.meters().feed.settled(&told);
             return Ok(());
         }
-        Err(self.lost())
+        Err(lost(place))
     }
 
-    fn lost(&self) -> Error {
-        Error::new(
-            ErrorKind::LeaseLost,
-            format!(
-                "completion {} is not in these hands any more: it was handed out to another, whose answer counts",
-                self.place.id
-            ),
-        )
-    }
-
-    async fn extend(&self, visible: Duration) -> Result<(), Error> {
-        let place = self.place;
-        let store = &self.shared.store;
-        let held = store.run(Durability::Process, move |backend| backend.extend(place, visible)).await?;
-        if held { Ok(()) } else { Err(self.lost()) }
+    fn extend(&self, visible: Duration) -> impl Future<Output = Result<(), Error>> + Send + use<> {
+        let (place, store) = (self.place, self.shared.store.clone());
+        async move {
+            let held = store.run(Durability::Process, move |backend| backend.extend(place, visible)).await?;
+            if held { Ok(()) } else { Err(lost(place)) }
+        }
     }
 
     /// When a completion that was handed out for the `attempt`th time is due again, and whether it ever is.
@@ -115,6 +106,16 @@ impl Held {
         self.shared.dead_letter(self.place.id, reason.to_owned());
         Ok(())
     }
+}
+
+fn lost(place: Place) -> Error {
+    Error::new(
+        ErrorKind::LeaseLost,
+        format!(
+            "completion {} is not in these hands any more: it was handed out to another, whose answer counts",
+            place.id
+        ),
+    )
 }
 
 impl Drop for Held {
@@ -219,12 +220,12 @@ impl<E: FeedItem> Delivery<E> {
     }
 
     /// Asks for more time, where several nodes share the store: the completion is not handed out to another for so long from
-    /// now on.
+    /// now on. The future does not borrow the delivery, which may be answered while it is under way.
     ///
     /// # Errors
     /// As [`Delivery::ack`].
-    pub async fn extend(&self, visible: Duration) -> Result<(), Error> {
-        self.held.extend(visible).await
+    pub fn extend(&self, visible: Duration) -> impl Future<Output = Result<(), Error>> + Send + use<E> {
+        self.held.extend(visible)
     }
 
     /// Says that the completion is booked. When this returns `Ok`, that is on disk, and it is never handed out again.

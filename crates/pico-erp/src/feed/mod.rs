@@ -337,6 +337,11 @@ impl<E: FeedItem> Feed<E> {
     /// What no waiting mends, such as [`ErrorKind::StoreDamaged`]. A full disk is waited out, and told of by
     /// [`Feed::notices`] and [`Feed::status`].
     pub async fn next(&self) -> Option<Result<Delivery<E>, Error>> {
+        self.next_looking_every(self.shared.store.look_again()).await
+    }
+
+    /// The same, for who has many feeds: looks by itself no more often than that for what other processes did.
+    pub(crate) async fn next_looking_every(&self, look: Duration) -> Option<Result<Delivery<E>, Error>> {
         let mut standing = self.shared.standing.subscribe();
         let mut changes = self.shared.store.inbox_changes();
         loop {
@@ -362,7 +367,6 @@ impl<E: FeedItem> Feed<E> {
                 }
                 Ok(Claimed::Nothing { due }) => {
                     let until = due.map(|due| (due - self.shared.store.now()).max(0).cast_unsigned());
-                    let look = self.shared.store.look_again();
                     until.map_or(look, Duration::from_micros).min(look)
                 }
                 Err(error) if error.is_retryable() => {

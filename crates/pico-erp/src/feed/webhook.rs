@@ -41,6 +41,11 @@ impl Feed {
         WebhookReceiver::builder(Arc::new(Inbound(Arc::clone(&self.shared))))
     }
 
+    /// The inbox, for a receiver that others share.
+    pub(crate) fn sink(&self) -> Arc<dyn Sink> {
+        Arc::new(Inbound(Arc::clone(&self.shared)))
+    }
+
     /// Keeps `webhook` registered with Pico for as long as the keeper is held: registers it now, makes it anew when it is
     /// gone or changed, notices when posts do not arrive, and catches up after each. Tells of it by [`Feed::notices`].
     ///

@@ -15,6 +15,7 @@ use super::acceptor::{self, Standing};
 use super::connection::Ways;
 use super::counts::Counts;
 use super::pace::Limits;
+use super::router::Router;
 use super::rules::Rules;
 use super::secrets::Secrets;
 use super::sink::Sink;
@@ -27,6 +28,7 @@ use crate::error::Error;
 #[derive(Clone)]
 pub struct WebhookReceiverBuilder {
     sink: Arc<dyn Sink>,
+    router: Option<Arc<Router>>,
     bind: String,
     path: String,
     health_path: Option<String>,
@@ -45,6 +47,7 @@ impl WebhookReceiverBuilder {
     pub(super) fn new(sink: Arc<dyn Sink>) -> Self {
         Self {
             sink,
+            router: None,
             bind: "127.0.0.1:0".to_owned(),
             path: "/pico".to_owned(),
             health_path: Some("/health".to_owned()),
@@ -58,6 +61,10 @@ impl WebhookReceiverBuilder {
             idle_timeout: Duration::from_secs(60),
             metrics_bind: None,
         }
+    }
+
+    pub(super) fn routed(router: Arc<Router>) -> Self {
+        Self { router: Some(Arc::clone(&router)), ..Self::new(router) }
     }
 
     /// The address to listen on, such as `0.0.0.0:8080`, `[::]:8080` or `localhost:8080`. Port 0 takes a free one.
@@ -209,6 +216,7 @@ impl WebhookReceiverBuilder {
         let site = Arc::new(Site {
             rules: Rules {
                 path: self.path.clone(),
+                router: self.router,
                 health_path: self.health_path,
                 secrets,
                 max_body: self.max_body,

@@ -14,6 +14,7 @@ mod connection;
 mod counts;
 mod pace;
 mod payload;
+mod router;
 mod rules;
 mod secrets;
 mod sink;
@@ -28,6 +29,7 @@ pub use builder::WebhookReceiverBuilder;
 pub(crate) use builder::cannot_listen;
 pub(crate) use counts::Counted;
 pub use counts::ReceiverCounts;
+pub(crate) use router::{OpenDoor, Router};
 pub(crate) use sink::Sink;
 
 use std::fmt;
@@ -77,6 +79,11 @@ impl WebhookReceiver {
     /// Starts building a receiver that hands payloads to `sink`.
     pub(crate) fn builder(sink: Arc<dyn Sink>) -> WebhookReceiverBuilder {
         WebhookReceiverBuilder::new(sink)
+    }
+
+    /// Starts building a receiver with a path for each door of `router`.
+    pub(crate) fn routed(router: Arc<Router>) -> WebhookReceiverBuilder {
+        WebhookReceiverBuilder::routed(router)
     }
 
     /// The address it listens on; tells the port where 0 was asked for.

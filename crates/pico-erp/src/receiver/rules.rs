@@ -1,15 +1,20 @@
 //! [`Rules`]: what is decided of a request before its body is read. Pure: a request's head in, a verdict out.
 
+use std::sync::Arc;
+
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, Method};
 
 use super::answer::Refusal;
+use super::router::Router;
 use super::secrets::Secrets;
 
 /// What a receiver takes.
 pub(super) struct Rules {
     pub(super) path: String,
+    /// The paths and secrets that count instead, where there are several.
+    pub(super) router: Option<Arc<Router>>,
     pub(super) health_path: Option<String>,
     pub(super) secrets: Secrets,
     pub(super) max_body: usize,
@@ -37,14 +42,17 @@ impl Rules {
                 _ => Verdict::Refuse(Refusal::Method { allow: "GET, HEAD" }),
             };
         }
-        if path != self.path {
-            return Verdict::Refuse(Refusal::Path);
-        }
+        let door = self.router.as_ref().map(|router| router.door(path));
+        let secrets = match &door {
+            None if path == self.path => &self.secrets,
+            Some(Some(door)) => &door.secrets,
+            None | Some(None) => return Verdict::Refuse(Refusal::Path),
+        };
         if head.method != Method::POST {
             return Verdict::Refuse(Refusal::Method { allow: "POST" });
         }
         // Before all that says more than that there is something at this path.
-        if !self.secrets.admit(&head.headers) {
+        if !secrets.admit(&head.headers) {
             return Verdict::Refuse(Refusal::Secret);
         }
         if !is_identity(&head.headers) {
@@ -99,6 +107,7 @@ mod tests {
     fn rules(any_content_type: bool) -> Rules {
         Rules {
             path: "/pico".to_owned(),
+            router: None,
             health_path: Some("/health".to_owned()),
             secrets: Secrets::new(&[("x-key".to_owned(), SecretString::from("k"))]).unwrap(),
             max_body: 100,

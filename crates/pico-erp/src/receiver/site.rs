@@ -33,7 +33,7 @@ impl Site {
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Answered {
         let (head, body) = request.into_parts();
         match self.rules.judge(&head) {
-            Verdict::Take => match self.take(body).await {
+            Verdict::Take => match self.take(head.uri.path(), body).await {
                 Ok(answer) => Answered { answer, unread: false },
                 Err(refusal) => self.refuse(&refusal, true),
             },
@@ -53,10 +53,17 @@ impl Site {
         Answered { answer: refusal.answer(unread), unread }
     }
 
-    async fn take(&self, body: Incoming) -> Result<Answer, Refusal> {
+    async fn take(&self, path: &str, body: Incoming) -> Result<Answer, Refusal> {
         let body = timeout(self.body_timeout, self.read(body)).await.unwrap_or(Err(Refusal::TooSlow))?;
         let events = events(body).map_err(Refusal::Malformed)?;
-        Ok(match self.stores.store(events).await {
+        // Its door may have been closed while the body came.
+        let sink = self
+            .rules
+            .router
+            .as_ref()
+            .and_then(|router| router.door(path))
+            .map(|door| Arc::clone(&door.sink));
+        Ok(match self.stores.store(events, sink).await {
             Ok(Ok(())) => answer::stored(),
             Ok(Err(error)) => answer::not_stored(&error),
             // The store's task ended without a word: it panicked.

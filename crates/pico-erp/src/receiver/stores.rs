@@ -42,11 +42,15 @@ impl Stores {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stores all of `events`; the receiver gets the first error, or nothing at all when the sink panicked. Dropping it
+    /// Stores all of `events`, in `sink` where there is another than the receiver's; the receiver gets the first error, or nothing at all when the sink panicked. Dropping it
     /// stops nothing.
-    pub(super) fn store(&self, events: Vec<Json>) -> oneshot::Receiver<Result<(), Error>> {
+    pub(super) fn store(
+        &self,
+        events: Vec<Json>,
+        sink: Option<Arc<dyn Sink>>,
+    ) -> oneshot::Receiver<Result<(), Error>> {
         let (done, outcome) = oneshot::channel();
-        let sink = Arc::clone(&self.sink);
+        let sink = sink.unwrap_or_else(|| Arc::clone(&self.sink));
         self.unfinished.fetch_add(1, Ordering::Relaxed);
         let mut tally = Tally {
             counts: Arc::clone(&self.counts),

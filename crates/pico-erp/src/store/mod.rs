@@ -34,6 +34,7 @@ use crate::metrics::{PlantMeters, StoreMeters};
 use backend::Backend;
 use candidacy::Candidacy;
 use location::Location;
+pub(crate) use plant::check as check_plant;
 use plant::{Plant, Plants};
 pub(crate) use role::{Role, RoleLock};
 pub(crate) use writer::Durability;

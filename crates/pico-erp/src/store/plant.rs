@@ -97,7 +97,7 @@ impl Plants {
 }
 
 /// Checks a name. It is part of files' names, labels and logs, so it has nothing that needs quoting anywhere.
-pub(super) fn check(name: &str) -> Result<(), Error> {
+pub(crate) fn check(name: &str) -> Result<(), Error> {
     if name.is_empty() {
         return Err(Error::invalid("plant", "is empty; give it a name, or use the store as it was opened"));
     }

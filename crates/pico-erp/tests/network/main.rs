@@ -12,6 +12,7 @@ mod event_streams;
 mod failures;
 mod generations;
 mod metrics;
+mod plants;
 mod proxies;
 mod scripted;
 mod stored;
