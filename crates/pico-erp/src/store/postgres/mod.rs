@@ -13,7 +13,6 @@ mod operations;
 mod outbox;
 mod schema;
 mod session;
-mod share;
 mod text;
 
 use std::collections::HashMap;
