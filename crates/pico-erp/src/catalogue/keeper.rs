@@ -177,6 +177,7 @@ impl Keeper {
     fn stream_closed(&mut self, error: Option<Error>) {
         let delay = self.schedule.stream_closed(error.as_ref(), Instant::now(), fastrand::f64());
         tracing::warn!(
+            plant = self.store.plant_name(),
             ?delay,
             error = error.as_ref().map(tracing::field::display),
             "the catalogue's stream was closed; it is opened again"
@@ -298,9 +299,13 @@ impl Keeper {
             .await?;
         let CatalogueList { count, unreadable, .. } = note.into_list();
         if unreadable > 0 {
-            tracing::warn!(unreadable, "Pico lists operations that cannot be read; they are left out");
+            tracing::warn!(
+                plant = self.store.plant_name(),
+                unreadable,
+                "Pico lists operations that cannot be read; they are left out"
+            );
         }
-        tracing::debug!(count, gone, "the catalogue has the whole list");
+        tracing::debug!(plant = self.store.plant_name(), count, gone, "the catalogue has the whole list");
         self.board.changed(gone);
         self.board.listed();
         Ok(())
@@ -308,7 +313,7 @@ impl Keeper {
 
     fn list_failed(&mut self, error: Error) -> Listing {
         self.schedule.list_failed(&error, Instant::now(), fastrand::f64());
-        tracing::info!(%error, "the list of operations could not be read; it is tried again");
+        tracing::info!(plant = self.store.plant_name(), %error, "the list of operations could not be read; it is tried again");
         self.board.failed(Some(Arc::new(error)));
         Listing::No
     }

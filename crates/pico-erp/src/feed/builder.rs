@@ -123,7 +123,11 @@ impl<E: FeedItem> FeedBuilder<E> {
         let candidacy = self.store.stand_for(Role::Feed, &self.client).await?;
         let recovered = self.store.run(Durability::Process, |backend| backend.recover()).await?;
         if recovered > 0 {
-            tracing::info!(recovered, "completions of an earlier run are handed out again");
+            tracing::info!(
+                plant = self.store.plant_name(),
+                recovered,
+                "completions of an earlier run are handed out again"
+            );
         }
         self.store.meters().feed.start();
         self.client.transport().count_for(&self.store);

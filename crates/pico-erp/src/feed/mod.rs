@@ -97,7 +97,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Shared {
     fn notify(&self, notice: FeedNotice) {
-        tracing::debug!(%notice, "feed");
+        tracing::debug!(plant = self.store.plant_name(), %notice, "feed");
         if let Some(notices) = &*locked(&self.notices) {
             // Nobody may be listening.
             let _ = notices.send(notice);
@@ -106,7 +106,7 @@ impl Shared {
 
     fn dead_letter(&self, id: i64, reason: String) {
         self.store.meters().feed.dead_letter();
-        tracing::warn!(id, reason, "a completion is a dead letter");
+        tracing::warn!(plant = self.store.plant_name(), id, reason, "a completion is a dead letter");
         self.notify(FeedNotice::DeadLetter { id, reason });
     }
 
@@ -157,7 +157,7 @@ impl Shared {
             Err(error) => {
                 let first = locked(&self.news).store_error.replace(error.clone()).is_none();
                 if first {
-                    tracing::error!(%error, "the store refuses");
+                    tracing::error!(plant = self.store.plant_name(), %error, "the store refuses");
                     self.notify(FeedNotice::Store(error.clone()));
                 }
             }

@@ -50,9 +50,9 @@ pub(super) struct Landing {
 }
 
 /// Has the log tell of an order that failed, for who watches that and not the outbox.
-fn refused((place, settlement): &(Place, OrderSettlement)) {
+fn refused(plant: &str, (place, settlement): &(Place, OrderSettlement)) {
     if let OrderSettlement::Failed(reason) = settlement {
-        tracing::warn!(id = place.id, code = reason.code, error = reason.text, "an order was refused");
+        tracing::warn!(plant, id = place.id, code = reason.code, error = reason.text, "an order was refused");
     }
 }
 
@@ -147,7 +147,7 @@ impl Drain {
                         match landed {
                             Ok(landing) => landings.push(landing),
                             // Its orders stay marked as being sent, and are sent again after the next start.
-                            Err(error) => tracing::error!(%error, "a request to save orders has ended badly"),
+                            Err(error) => tracing::error!(plant = self.store.plant_name(), %error, "a request to save orders has ended badly"),
                         }
                         next = self.flights.try_join_next();
                     }
@@ -254,12 +254,12 @@ impl Drain {
                     }
                 }
                 Effect::NoBatches(error) => {
-                    tracing::warn!(%error, "the server refuses batches of orders; they go one by one for a while");
+                    tracing::warn!(plant = self.store.plant_name(), %error, "the server refuses batches of orders; they go one by one for a while");
                     self.pace.no_batches(now);
                 }
                 Effect::Pause(error) => {
                     let wait = self.pace.failed(round, &error, now, fastrand::f64());
-                    tracing::warn!(%error, ?wait, "orders cannot be sent now");
+                    tracing::warn!(plant = self.store.plant_name(), %error, ?wait, "orders cannot be sent now");
                     self.complain(error);
                     self.store.meters().sender.paused();
                 }
@@ -300,7 +300,7 @@ impl Drain {
             let error = match settled.await {
                 Ok(settled) => {
                     self.store.meters().sender.settled(&counted);
-                    counted.iter().for_each(refused);
+                    counted.iter().for_each(|one| refused(self.store.plant_name(), one));
                     return Ok(settled);
                 }
                 Err(error) => error,

@@ -122,6 +122,7 @@ impl OutboxSenderBuilder {
         let recovered = self.store.run(Durability::Process, |backend| backend.recover_orders()).await?;
         if recovered > 0 {
             tracing::info!(
+                plant = self.store.plant_name(),
                 recovered,
                 "orders that were being sent when the last sender ended are sent again"
             );
