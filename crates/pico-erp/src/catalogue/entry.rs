@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::error::Error;
 use crate::model::{Model as _, Operation};
+use crate::store::LONGEST_ID;
 use crate::store::operation_table::{OperationRow, StoredOperation};
 
 /// An operation as the catalogue has it.
@@ -51,7 +52,7 @@ pub(super) fn codes(operation: &Operation) -> Vec<String> {
 /// What is stored of an operation; `None` without an id, by which alone it can be told from others and ordered.
 pub(super) fn row_of(operation: &Operation) -> Option<OperationRow> {
     Some(OperationRow {
-        id: operation.id.clone().filter(|id| !id.is_empty())?,
+        id: operation.id.clone().filter(|id| !id.is_empty() && id.len() <= LONGEST_ID)?,
         external_id: operation.external_id.as_deref().and_then(trimmed),
         external_revision: operation.external_revision.as_deref().and_then(trimmed),
         name: operation.name.clone(),
@@ -62,10 +63,10 @@ pub(super) fn row_of(operation: &Operation) -> Option<OperationRow> {
     })
 }
 
-/// The text without blanks around it, where there is any.
+/// The text without blanks around it, where there is any that can be looked up by.
 pub(super) fn trimmed(text: &str) -> Option<String> {
     let text = text.trim();
-    (!text.is_empty()).then(|| text.to_owned())
+    (!text.is_empty() && text.len() <= LONGEST_ID).then(|| text.to_owned())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use crate::error::Error;
 use crate::json::Json;
 use crate::model::lenient;
+use crate::store::LONGEST_ID;
 use crate::store::inbox_table::{Arrival, Key, Source};
 
 #[derive(Deserialize)]
@@ -55,8 +56,22 @@ pub(super) fn arrival(body: Json, source: Source) -> Result<Arrival, Error> {
         at: report.at.as_microsecond(),
     };
     let serial = report.end_state.and_then(|state| state.produced_serial);
+    check_length("externalOrderId", &key.order_id)?;
+    check_length("operation.id", &key.operation_id)?;
+    check_length("endState.producedSerial", serial.as_deref().unwrap_or_default())?;
     // A piece of a list would keep the whole list in memory.
     Ok(Arrival { key, serial, body: body.detached(), source })
+}
+
+/// That the store can tell it from others. One that it cannot must not hold up all that comes after it.
+pub(super) fn check_length(field: &str, id: &str) -> Result<(), Error> {
+    if id.len() <= LONGEST_ID {
+        return Ok(());
+    }
+    Err(Error::new(
+        crate::ErrorKind::Decode,
+        format!("{field} has {} bytes, and no id of more than {LONGEST_ID} can be kept", id.len()),
+    ))
 }
 
 #[cfg(test)]
@@ -89,6 +104,10 @@ mod tests {
             (r#"{"externalOrderId":"E","at":"yesterday"}"#, "year"),
             (r#"{"at":"2025-01-15T14:22:00Z"}"#, "externalOrderId"),
             (r#"{"externalOrderId":"","at":"2025-01-15T14:22:00Z"}"#, "externalOrderId"),
+            (
+                &format!(r#"{{"externalOrderId":"{}","at":"2025-01-15T14:22:00Z"}}"#, "x".repeat(1001)),
+                "externalOrderId has 1001 bytes",
+            ),
         ] {
             let error = read(text).unwrap_err();
             assert_eq!(error.kind(), crate::ErrorKind::Decode);

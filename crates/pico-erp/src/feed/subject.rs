@@ -135,6 +135,7 @@ fn note(body: Json, source: Source) -> Result<Arrival, Error> {
         .id
         .filter(|id| !id.is_empty())
         .ok_or_else(|| Error::new(ErrorKind::Decode, "a note without an id").with_body(body.as_bytes()))?;
+    arrival::check_length("id", &id)?;
     let key = Key { order_id: id, operation_id: String::new(), order_index: 0, at: note.at.as_microsecond() };
     // A piece of a list would keep the whole list in memory.
     Ok(Arrival { key, serial: Some(note.seq.to_string()), body: body.detached(), source })

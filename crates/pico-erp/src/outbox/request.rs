@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::error::{Error, ErrorKind};
 use crate::orders::{OrderCancel, OrderSave, Units};
+use crate::store::LONGEST_ID;
 use crate::store::outbox_table::{NewOrder, OrderKind};
 
 /// An order to queue, with an id of the caller's that makes queueing it twice the same as queueing it once.
@@ -51,6 +52,23 @@ fn check_request_id(id: Option<&str>) -> Result<(), Error> {
     Ok(())
 }
 
+/// That the store can tell it from others.
+fn check_lengths(order_id: &str, operation_id: &str, request_id: Option<&str>) -> Result<(), Error> {
+    for (field, id) in [
+        ("external_order_id", order_id),
+        ("operation_id", operation_id),
+        ("request_id", request_id.unwrap_or_default()),
+    ] {
+        if id.len() > LONGEST_ID {
+            return Err(Error::invalid(
+                field,
+                format!("has {} bytes; an id can have {LONGEST_ID}", id.len()),
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn json(input: &impl Serialize) -> Result<String, Error> {
     serde_json::to_string(input).map_err(|error| {
         Error::new(ErrorKind::Internal, "the order could not be written as JSON").with_source(error)
@@ -71,6 +89,7 @@ impl TryFrom<Requested<OrderSave>> for NewOrder {
                 "is missing; the outbox may have to send an order twice, and only an order with one is the same then",
             ));
         };
+        check_lengths(&order_id, &order.operation_id, request_id.as_deref())?;
         Ok(Self {
             order_id,
             operation_id: order.operation_id,
@@ -89,6 +108,7 @@ impl TryFrom<Requested<OrderCancel>> for NewOrder {
         let Requested { order, request_id } = requested;
         check_request_id(request_id.as_deref())?;
         let input = json(&order.input()?)?;
+        check_lengths(&order.external_order_id, &order.operation_id, request_id.as_deref())?;
         Ok(Self {
             order_id: order.external_order_id,
             operation_id: order.operation_id,
@@ -110,6 +130,8 @@ mod tests {
             (OrderSave::anonymous("op").into(), "external_order_id: "),
             (OrderSave::new("", "E").into(), "operation_id: "),
             (OrderSave::new("op", "E").request_id(" "), "request_id: "),
+            (OrderSave::new("op", "x".repeat(1001)).into(), "external_order_id: has 1001"),
+            (OrderSave::new("op", "E").request_id("x".repeat(1001)), "request_id: has 1001"),
         ] {
             let error = NewOrder::try_from(order).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidArgument);

@@ -40,6 +40,8 @@ pub(crate) use role::{Role, RoleLock};
 pub(crate) use writer::Durability;
 use writer::Writer;
 
+/// The longest id, in bytes: two of them must fit into an entry of a database's index. Pico's are a few dozen.
+pub(crate) const LONGEST_ID: usize = 1000;
 /// How long the text of an acknowledged completion is kept.
 const KEEP_ACKED: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// How long a settled order is kept.
