@@ -26,6 +26,8 @@ use serde_json::{Value, json};
 
 const INSTANT: Duration = Duration::from_micros(1);
 const MOMENT: Duration = Duration::from_millis(5);
+/// In a database the next life waits so long for this one's place, once this is killed.
+const LEASE: Duration = Duration::from_secs(1);
 
 struct Erp {
     journal: Journal,
@@ -45,7 +47,7 @@ async fn main() {
     stage("started");
     let booked = journal::lines(&journal_path).iter().filter_map(|line| key(line, "booked")).collect();
 
-    let store = Store::open(store).await.expect("the store opens");
+    let store = Store::builder(store).node_lease(LEASE).open().await.expect("the store opens");
     stage("store");
     let policy = FeedPolicy {
         live: source != "webhook",

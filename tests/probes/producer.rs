@@ -26,6 +26,8 @@ use serde_json::{Value, json};
 
 const OPERATION: &str = "op-abc-123";
 const DEADLINE: Duration = Duration::from_secs(30);
+/// In a database the next life waits so long for this one's place, once this is killed.
+const LEASE: Duration = Duration::from_secs(1);
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
@@ -39,7 +41,7 @@ async fn main() {
     stage("started");
     let before = journal::lines(&path);
 
-    let store = Store::open(store).await.expect("the store opens");
+    let store = Store::builder(store).node_lease(LEASE).open().await.expect("the store opens");
     stage("store");
     let client = Client::builder(endpoint).proxy(Proxy::None).build().expect("a client");
     let backoff = Backoff { base: Duration::from_millis(1), cap: Duration::from_millis(20) };

@@ -28,12 +28,13 @@ Usage: cargo xtask <verb>
 
   demo                 build and run the demonstration against the local sandbox
   test [--only SUITE]  run every check and test, or one SUITE:
-                       lint, rust, c, dotnet, peers, curl, faults, crash or python
+                       lint, rust, c, dotnet, peers, curl, faults, crash, nodes or python
   lint                 rustfmt, clippy, the C header and the source rules
   header [--check]     write include/pico_erp.h from crates/pico-erp-ffi, or fail when it is not current
   bench [NAME [ARG…]]  build and run the measurements of benches/, or one of them
   soak [ROUNDS]        what is too slow for every run: sanitizers, models, and timing and crash tests over and over
   soak crash [MINUTES] kill -9 for so many minutes, 10 unless told, and power cuts
+  soak nodes [MINUTES] nodes that share a database are killed, paused and cut off for so long, 10 unless told
   tools                install every tool the tests need and print the variables that name them
 
 What is missing is installed into target/tools, or by apt-get when run as root.
@@ -70,6 +71,8 @@ fn run(words: &[&str]) -> Outcome<bool> {
         ["soak"] => soak::run(&tree, None),
         ["soak", "crash"] => soak::crash(&tree, None),
         ["soak", "crash", minutes] => soak::crash(&tree, Some(minutes)),
+        ["soak", "nodes"] => soak::nodes(&tree, None),
+        ["soak", "nodes", minutes] => soak::nodes(&tree, Some(minutes)),
         ["soak", rounds] => soak::run(&tree, Some(rounds)),
         ["tools"] => print_tools(&tree).map(done),
         ["help" | "--help" | "-h"] => {

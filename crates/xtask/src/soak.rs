@@ -1,6 +1,7 @@
 //! `cargo xtask soak [ROUNDS]`: what is too slow for every run of the tests. The Rust tests under AddressSanitizer, the model of
 //! what the C ABI's threads share under loom, and the tests that depend on timing again and again.
 //! `cargo xtask soak crash [MINUTES]`: only the programs that are killed and whose power is cut, for that long.
+//! `cargo xtask soak nodes [MINUTES]`: only the nodes that share a database and are killed, paused and cut off.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::tools;
 use crate::tree::Tree;
 
 const ROUNDS: u32 = 10;
-/// How long `soak crash` kills.
+/// How long `soak crash` and `soak nodes` kill.
 const MINUTES: u64 = 10;
 /// How long each round of the whole kills.
 const KILLING: Duration = Duration::from_secs(60);
@@ -57,6 +58,28 @@ pub(crate) fn crash(tree: &Tree, minutes: Option<&str>) -> Outcome<bool> {
     };
     let mut report = Report::new();
     kill(tree, &mut report, Duration::from_secs(60 * minutes), &format!("{minutes} min"));
+    Ok(report.finish())
+}
+
+/// Runs the test of several nodes again and again for `minutes`, each time from a new start: the list of what a plant has built,
+/// which its nodes read every other second, is not to grow for ever.
+pub(crate) fn nodes(tree: &Tree, minutes: Option<&str>) -> Outcome<bool> {
+    let minutes: u64 = match minutes {
+        None => MINUTES,
+        Some(text) => text.parse().map_err(|_| format!("MINUTES: `{text}` is not a number"))?,
+    };
+    let mut report = Report::new();
+    let mut variables = tools::built(tree);
+    for (tool, find) in tools::for_suites(tree, &[test::Suite::Nodes]) {
+        variables.extend(report.step(&format!("tool: {tool}"), find).unwrap_or_default());
+    }
+    for minute in 1..=minutes {
+        report.step(&format!("nodes, minute {minute} of {minutes}"), || {
+            let test =
+                tree.cargo(["test", "-q", "-p", "pico-erp-tests", "--test", "nodes", "--", "--nocapture"]);
+            test::with(test, &variables).env("PICO_NODES_SECONDS", "60").run()
+        });
+    }
     Ok(report.finish())
 }
 

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: the order of all checks and tests. First the checks of style, then one cargo build of
 //! everything and the Python wheel, built for real and installed as a user would, then one cargo test of everything
-//! (the package `pico-erp-tests` in it compiles and runs the C, .NET, GraphQL peers, curl, fault and crash tests
+//! (the package `pico-erp-tests` in it compiles and runs the C, .NET, GraphQL peers, curl, fault, crash and nodes tests
 //! with the tools whose places it is told by variables), then the tests of the installed wheel.
 //!
 //! Every step is tried even when an earlier one failed, unless it cannot work without it; a tool that is
@@ -35,6 +35,8 @@ pub(crate) enum Suite {
     Faults,
     /// Test targets `crash` and `power_loss` of `pico-erp-tests`, which kill programs and take their power away.
     Crash,
+    /// Test target `nodes` of `pico-erp-tests`, in which nodes that share a store are killed, paused and cut off.
+    Nodes,
     /// The wheel, pytest and the check of the stubs.
     Python,
 }
@@ -50,6 +52,7 @@ impl Suite {
         Self::Curl,
         Self::Faults,
         Self::Crash,
+        Self::Nodes,
         Self::Python,
     ];
 
@@ -63,6 +66,7 @@ impl Suite {
             Self::Curl => "curl",
             Self::Faults => "faults",
             Self::Crash => "crash",
+            Self::Nodes => "nodes",
             Self::Python => "python",
         }
     }
@@ -112,7 +116,7 @@ pub(crate) fn run(tree: &Tree, only: Option<Suite>) -> bool {
     if only != Some(Suite::Python) {
         let name = format!(
             "{}: cargo test",
-            only.map_or("rust, c, dotnet, peers, curl, faults, crash", Suite::name)
+            only.map_or("rust, c, dotnet, peers, curl, faults, crash, nodes", Suite::name)
         );
         if built {
             report.step(&name, || cargo_tests(tree, &variables, only));
@@ -234,6 +238,7 @@ mod tests {
             ("faults", Suite::Faults),
             ("crash", Suite::Crash),
             ("power_loss", Suite::Crash),
+            ("nodes", Suite::Nodes),
         ] {
             let owners: Vec<Suite> = Suite::ALL.iter().copied().filter(|suite| suite.owns(target)).collect();
             assert_eq!(owners, [suite], "{target}");
@@ -248,7 +253,7 @@ mod tests {
             "perl"
                 .parse::<Suite>()
                 .unwrap_err()
-                .contains("lint, rust, c, dotnet, peers, curl, faults, crash, python")
+                .contains("lint, rust, c, dotnet, peers, curl, faults, crash, nodes, python")
         );
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use pico_erp::{InboxState, Store};
 use pico_erp_sandbox::{CompletedOrder, Delivery};
@@ -70,12 +70,13 @@ impl fmt::Display for Figures {
     }
 }
 
-/// Compares the three.
+/// Compares the three. `inexact` is how far the store's clock may be from this machine's.
 pub(crate) async fn check(
     completed: &[CompletedOrder],
     journal: &Path,
     store: &Path,
     answered: &Answered,
+    inexact: Duration,
 ) -> Result<Figures, String> {
     let mut expected = HashMap::new();
     for one in completed {
@@ -89,7 +90,7 @@ pub(crate) async fn check(
     if let Some((lost, _)) = expected.iter().find(|(id, _)| !booked.contains(*id)) {
         return Err(format!("lost: {lost:?} was never booked; {} of {}", booked.len(), expected.len()));
     }
-    check_store(store, &expected, answered).await?;
+    check_store(store, &expected, answered, inexact).await?;
     Ok(figures)
 }
 
@@ -171,6 +172,7 @@ async fn check_store(
     path: &Path,
     expected: &HashMap<Identity, Value>,
     answered: &Answered,
+    inexact: Duration,
 ) -> Result<(), String> {
     let told = |error: pico_erp::Error| format!("the store: {error}");
     let store = Store::builder(path).must_exist().open().await.map_err(told)?;
@@ -190,9 +192,10 @@ async fn check_store(
     if arrived.len() != expected.len() {
         return Err(format!("the store has {} of {} completions", arrived.len(), expected.len()));
     }
+    let inexact = i64::try_from(inexact.as_micros()).expect("less than an age");
     for (id, by) in &answered.by {
         let arrived = arrived.get(id).ok_or_else(|| format!("answered 2xx and lost: {id:?}"))?;
-        if arrived > by {
+        if *arrived > by + inexact {
             return Err(format!("answered 2xx and lost, though it came again later: {id:?}"));
         }
     }

@@ -7,6 +7,7 @@ use pico_erp_tests::seed::{Seed, told};
 
 use crate::books::{self, Answered};
 use crate::floor::Floor;
+use crate::ground::Ground;
 use crate::life::{Life, meanwhile, span};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_crash-consumer");
@@ -17,8 +18,8 @@ const YOUNG: u32 = 20;
 const DRAIN: Duration = Duration::from_secs(25);
 
 /// A round in which each life takes completions in by one of `sources`.
-pub(crate) fn round(sources: &'static [&'static str]) -> impl AsyncFnMut(&Seed, u64, Instant) {
-    async move |seed: &Seed, number: u64, end: Instant| {
+pub(crate) fn round(sources: &'static [&'static str]) -> impl AsyncFnMut(&Seed, Ground, u64, Instant) {
+    async move |seed: &Seed, ground: Ground, number: u64, end: Instant| {
         let mut dice = seed.dice(number);
         let folder = tempfile::tempdir().expect("a folder");
         // Every other round asks for no more than what is new, and then Pico's clock may not go backwards.
@@ -27,7 +28,7 @@ pub(crate) fn round(sources: &'static [&'static str]) -> impl AsyncFnMut(&Seed, 
         let erp = Erp {
             endpoint: floor.sandbox.endpoint(),
             folder: folder.path().to_owned(),
-            store: folder.path().join("erp.pico"),
+            store: ground.place(&folder),
             journal: folder.path().join("journal"),
             overlap: if steady { "0" } else { "86400" },
         };
@@ -37,7 +38,7 @@ pub(crate) fn round(sources: &'static [&'static str]) -> impl AsyncFnMut(&Seed, 
             floor.restock(&mut dice).await;
             let source = sources[dice.usize(..sources.len())];
             let (tasks, consumer_seed) = (dice.u8(1..3), dice.u64(..));
-            let span = span(&mut dice, kills < YOUNG);
+            let span = span(&mut dice, kills < YOUNG) + ground.longer(&mut dice);
             let life = erp.consumer(source, tasks, consumer_seed, "live");
             meanwhile(span, &mut dice, |dice| floor.act(dice)).await;
             life.kill().await;
@@ -48,13 +49,14 @@ pub(crate) fn round(sources: &'static [&'static str]) -> impl AsyncFnMut(&Seed, 
         floor.mend();
         let status = erp.consumer(sources[0], 2, 0, "drain").end(DRAIN).await;
         assert!(status.success(), "the last life ended with {status}");
-        let verdict = books::check(&floor.sandbox.completions(), &erp.journal, &erp.store, &answered).await;
+        let completed = floor.sandbox.completions();
+        let verdict = books::check(&completed, &erp.journal, &erp.store, &answered, ground.inexact()).await;
         match verdict {
-            Ok(figures) => told(&format!("{kills} kills in {killing:.1?}: {figures}")),
+            Ok(figures) => told(&format!("{ground:?}: {kills} kills in {killing:.1?}: {figures}")),
             Err(wrong) => {
                 let kept = folder.keep();
                 panic!(
-                    "{wrong}\nafter {kills} kills in round {number}; the store and the journal are in {}",
+                    "{wrong}\nafter {kills} kills in round {number} on a {ground:?}; the store and the journal are in {}",
                     kept.display()
                 );
             }

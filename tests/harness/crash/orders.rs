@@ -12,6 +12,7 @@ use pico_erp_tests::seed::{Seed, told};
 use serde_json::Value;
 
 use crate::floor::faults;
+use crate::ground::Ground;
 use crate::life::{Life, meanwhile, span};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_crash-producer");
@@ -19,15 +20,15 @@ const YOUNG: u32 = 20;
 const DRAIN: Duration = Duration::from_secs(60);
 
 /// One round.
-pub(crate) async fn round(seed: &Seed, number: u64, end: Instant) {
+pub(crate) async fn round(seed: &Seed, ground: Ground, number: u64, end: Instant) {
     let mut dice = seed.dice(number);
     let folder = tempfile::tempdir().expect("a folder");
-    let (store, journal) = (folder.path().join("erp.pico"), folder.path().join("journal"));
+    let (store, journal) = (ground.place(&folder), folder.path().join("journal"));
     let sandbox = Sandbox::start(Config::default()).await.expect("the sandbox starts");
     let endpoint = sandbox.endpoint();
     let (mut kills, began) = (0, Instant::now());
     while Instant::now() < end {
-        let span = span(&mut dice, kills < YOUNG);
+        let span = span(&mut dice, kills < YOUNG) + ground.longer(&mut dice);
         let life = producer(&endpoint, &store, &journal, dice.u64(..), "live");
         meanwhile(span, &mut dice, |dice| disturb(&sandbox, dice)).await;
         life.kill().await;
@@ -38,17 +39,20 @@ pub(crate) async fn round(seed: &Seed, number: u64, end: Instant) {
     let status = producer(&endpoint, &store, &journal, 0, "drain").end(DRAIN).await;
     assert!(status.success(), "the last life ended with {status}");
     match check(&sandbox.orders(), &journal::lines(&journal), &store).await {
-        Ok(figures) => told(&format!("{kills} kills in {killing:.1?}: {figures}")),
+        Ok(figures) => told(&format!("{ground:?}: {kills} kills in {killing:.1?}: {figures}")),
         Err(wrong) => {
             let kept = folder.keep();
-            panic!("{wrong}\nafter {kills} kills in round {number}; the files are in {}", kept.display());
+            panic!(
+                "{wrong}\nafter {kills} kills in round {number} on a {ground:?}; the files are in {}",
+                kept.display()
+            );
         }
     }
     sandbox.shutdown().await;
 }
 
 fn producer(endpoint: &str, store: &Path, journal: &Path, seed: u64, end: &str) -> Life {
-    let folder = store.parent().expect("the store is in a folder");
+    let folder = journal.parent().expect("the journal is in a folder");
     let (store, journal, seed) = (store.to_string_lossy(), journal.to_string_lossy(), seed.to_string());
     Life::start(PROGRAM, folder, [endpoint, &store, &journal, &seed, end])
 }
