@@ -568,7 +568,7 @@ pub(crate) enum Webhooks {
     /// Be the other end: take Pico's posts in, and print each completion as `completions follow` does
     ///
     /// A post is answered when it is on disk. What Pico could not post is found by the catch-up query.
-    Receive(Receive),
+    Receive(Box<Receive>),
     /// Have Pico post events to a URL
     Subscribe {
         /// Your id for it

@@ -239,7 +239,7 @@ pub(crate) async fn webhooks(connection: &Connection, command: Webhooks) -> Resu
             }
             line(&format!("{} registered", webhook.subscription_id))
         }
-        Webhooks::Receive(receive) => crate::follow::receive(connection, receive).await,
+        Webhooks::Receive(receive) => crate::follow::receive(connection, *receive).await,
         Webhooks::Unsubscribe { id } => {
             let outcome = client(connection)?.webhook_unsubscribe(&id).await?;
             if !outcome.success {

@@ -76,18 +76,22 @@ async fn plants_run_and_are_reloaded_by_a_signal() {
     assert_eq!((&first["plant"], &first["completion"]["externalOrderId"]), (&"berlin".into(), &"B-1".into()));
     munich.complete("M-1").await;
     let process = running.id().unwrap().to_string();
-    let hang_up = || std::process::Command::new("kill").args(["-HUP", &process]).status().unwrap();
+    // The shell's own: the program `kill` is not on every system.
+    let send = |signal: &str| {
+        let order = format!("kill -{signal} {process}");
+        std::process::Command::new("sh").args(["-c", &order]).status().unwrap().success()
+    };
     write(&folder, &[("berlin", &berlin), ("munich", &munich)], "colour = \"red\"\n");
-    assert!(hang_up().success());
+    assert!(send("HUP"));
     let refused = line_with(&mut errors, "not reloaded").await;
     assert!(refused.contains("colour"), "{refused}");
     write(&folder, &[("berlin", &berlin), ("munich", &munich)], "");
-    assert!(hang_up().success());
+    assert!(send("HUP"));
     let reloaded = line_with(&mut errors, "reloaded").await;
     assert!(reloaded.contains("added [munich], removed [], changed [], 1 kept"), "{reloaded}");
     let second: Value = serde_json::from_str(&next(&mut lines).await).unwrap();
     assert_eq!(second["plant"], "munich");
-    assert!(std::process::Command::new("kill").args(["-INT", &process]).status().unwrap().success());
+    assert!(send("INT"));
     assert!(timeout(DEADLINE, running.wait()).await.expect("it ends").unwrap().success());
     let (code, out, _) = told(&folder, &["plants", "status", "--json"]).await;
     assert_eq!(code, Some(0));
