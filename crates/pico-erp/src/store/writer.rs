@@ -288,8 +288,38 @@ impl Drop for Busy<'_> {
 fn work_on(backend: &mut dyn Backend, group: &mut Vec<Job>, meters: &StoreMeters) {
     let begun = Instant::now();
     let durability = group.iter().map(|job| job.durability).max().unwrap_or(Durability::Process);
+    let committed = match group.as_mut_slice() {
+        [job] => alone(backend, durability, job.work.as_mut()),
+        jobs => together(backend, durability, jobs),
+    };
+    meters.transaction(begun, &committed);
+    for job in group.drain(..) {
+        job.work.answer(committed.clone());
+    }
+}
+
+/// A transaction for one piece of work, which needs no savepoint: when it fails, there is nothing else to be kept.
+fn alone(backend: &mut dyn Backend, durability: Durability, work: &mut dyn Work) -> Result<(), Error> {
+    let begun = backend.begin(durability);
+    let done = begun.and_then(|()| match work.run(backend) {
+        Ok(()) => backend.commit(),
+        // A failure of the store, as a transaction's is.
+        Err(error) if error.kind() == ErrorKind::Store || error.kind() == ErrorKind::StoreFull => Err(error),
+        Err(_) => {
+            backend.roll_back();
+            Ok(())
+        }
+    });
+    if done.is_err() {
+        backend.roll_back();
+    }
+    done
+}
+
+/// A transaction for several.
+fn together(backend: &mut dyn Backend, durability: Durability, jobs: &mut [Job]) -> Result<(), Error> {
     let mut outcome = backend.begin(durability);
-    for job in group.iter_mut() {
+    for job in jobs {
         if outcome.is_err() {
             break;
         }
@@ -299,10 +329,7 @@ fn work_on(backend: &mut dyn Backend, group: &mut Vec<Job>, meters: &StoreMeters
     if committed.is_err() {
         backend.roll_back();
     }
-    meters.transaction(begun, &committed);
-    for job in group.drain(..) {
-        job.work.answer(committed.clone());
-    }
+    committed
 }
 
 /// Does one piece of work in a savepoint. An error is one of the transaction, not of the work.
