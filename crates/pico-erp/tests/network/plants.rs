@@ -81,7 +81,7 @@ async fn until(plants: &Plants, name: &str, is: impl Fn(&pico_erp::PlantStatus) 
             if is(&plants.plant(name).unwrap().status().await.unwrap()) {
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::task::yield_now().await;
         }
     })
     .await;
@@ -161,7 +161,7 @@ async fn a_reload_adds_removes_and_changes_and_leaves_the_others_connected() {
     assert_eq!(paris.status().await.unwrap().state, PlantState::Closed);
     within(async {
         while company.picos["paris"].open_streams().sse > 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::task::yield_now().await;
         }
     })
     .await;
@@ -230,7 +230,7 @@ async fn one_receiver_takes_the_posts_of_all_plants_each_at_its_path_with_its_se
         opened(&plants, name).await;
         within(async {
             while pico.webhooks().is_empty() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                tokio::task::yield_now().await;
             }
         })
         .await;

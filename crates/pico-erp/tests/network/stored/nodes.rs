@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use futures_util::future::select_all;
 use pico_erp::{
     Backoff, Client, Delivery, ErrorKind, Feed, FeedNotice, FeedPart, FeedPolicy, OrderSave, OutboxSender,
     Proxy, Store, StoreBuilder, StreamPolicy, StreamTransport,
@@ -216,13 +217,15 @@ async fn nodes_share_the_plants_between_them() {
         }
         live
     };
+    let mut notices: Vec<_> = firsts.iter().chain(&seconds).map(Feed::notices).collect();
     within(async {
         loop {
             let (here, there) = (live_of(&firsts).await, live_of(&seconds).await);
             if here.len() == 2 && there.len() == 2 && here.is_disjoint(&there) {
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            // Whatever changes, one of the feeds tells of it.
+            select_all(notices.iter_mut().map(|notices| Box::pin(notices.next()))).await;
         }
     })
     .await;
