@@ -490,7 +490,8 @@ typedef struct pico_catalogue_t pico_catalogue_t;
 typedef struct pico_client_t pico_client_t;
 
 /**
- * A completion of a feed, which is handed out again until it is acknowledged. Any thread.
+ * A completion of a feed, which is handed out again until it is acknowledged; a note of a feed of notes, where these
+ * functions say completion. Any thread.
  */
 typedef struct pico_delivery_t pico_delivery_t;
 
@@ -510,7 +511,7 @@ typedef struct pico_event_t pico_event_t;
 typedef struct pico_feed_options_t pico_feed_options_t;
 
 /**
- * The completions of a Pico, each until it is acknowledged. Thread-safe.
+ * The completions of a Pico, or its notes, each until it is acknowledged. Thread-safe.
  */
 typedef struct pico_feed_t pico_feed_t;
 
@@ -694,6 +695,24 @@ typedef struct {
 } pico_reply_callback_t;
 
 /**
+ * Which notes; matched by the library. NULL in a field means any.
+ */
+typedef struct {
+    /**
+     * sizeof(pico_note_filter_t).
+     */
+    uint32_t struct_size;
+    /**
+     * The note with this id, with each of its changes.
+     */
+    const char *id;
+    /**
+     * With this id in an outside ticket system.
+     */
+    const char *external_id;
+} pico_note_filter_t;
+
+/**
  * A function for the completions of a feed. The struct is copied.
  */
 typedef struct {
@@ -806,24 +825,6 @@ typedef struct {
      */
     void *user_data;
 } pico_log_callback_t;
-
-/**
- * Which notes; matched by the library. NULL in a field means any.
- */
-typedef struct {
-    /**
-     * sizeof(pico_note_filter_t).
-     */
-    uint32_t struct_size;
-    /**
-     * The note with this id, with each of its changes.
-     */
-    const char *id;
-    /**
-     * With this id in an outside ticket system.
-     */
-    const char *external_id;
-} pico_note_filter_t;
 
 /**
  * A function that gives the token. The struct is copied.
@@ -1850,15 +1851,24 @@ PICO_API
 void PICO_CALL pico_client_free(pico_client_t *client);
 
 /**
- * The completed order. Lives as long as the delivery. NULL for NULL.
+ * The completed order. Lives as long as the delivery. NULL for NULL, and for a delivery of a note.
  */
 PICO_API const pico_order_complete_t *PICO_CALL pico_delivery_completion(const pico_delivery_t *delivery);
 
 /**
- * The completed order as Pico sent it. `length` (may be NULL) receives the length without the NUL. Lives as
+ * The note, as it was at this event, of a feed of notes. Lives as long as the delivery. NULL for NULL, and for a delivery of
+ * a completion.
+ */
+PICO_API
+const pico_note_t *PICO_CALL pico_delivery_note(const pico_delivery_t *delivery);
+
+/**
+ * The completed order, or the note, as Pico sent it. `length` (may be NULL) receives the length without the NUL. Lives as
  * long as the delivery. NULL for NULL.
  */
-PICO_API const char *PICO_CALL pico_delivery_json(const pico_delivery_t *delivery, size_t *length);
+PICO_API
+const char *PICO_CALL pico_delivery_json(const pico_delivery_t *delivery,
+                                         size_t *length);
 
 /**
  * A text that stands for this completion in this and every other store, the same however often it is handed out:
@@ -2159,6 +2169,22 @@ pico_status_t PICO_CALL pico_feed_start(const pico_client_t *client,
                                         const pico_feed_options_t *options,
                                         pico_feed_t **feed,
                                         pico_error_t **error);
+
+/**
+ * Starts a feed of operators' notes (generation G3), each change of one by itself. It is as one of completions, which may
+ * run beside it on the same store, but that notes come by the stream and the query only: there are no webhooks of them.
+ * Changes of one note come in the order of their times. pico_delivery_note() is the note, and pico_store_notes() gives
+ * what the inbox functions take. `filter` may be NULL for all notes, and `options` for defaults;
+ * PICO_E_INVALID_ARGUMENT when these narrow completions by pico_feed_options_set_filter(). All else as
+ * pico_feed_start(). Waits for the disk.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_feed_start_notes(const pico_client_t *client,
+                                              const pico_store_t *store,
+                                              const pico_note_filter_t *filter,
+                                              const pico_feed_options_t *options,
+                                              pico_feed_t **feed,
+                                              pico_error_t **error);
 
 /**
  * Waits until nothing that happens from now on can be missed: the live stream is open, and the catch-up query is
@@ -3549,6 +3575,17 @@ void PICO_CALL pico_store_free(pico_store_t *store);
 PICO_API
 pico_status_t PICO_CALL pico_store_plant(const pico_store_t *store,
                                          const char *plant,
+                                         pico_store_t **out,
+                                         pico_error_t **error);
+
+/**
+ * Gives the same store with its notes in place of its completions: the pico_inbox_ functions that are given it count, list,
+ * hand out again and drop what pico_feed_start_notes() has taken in. An entry's "externalOrderId" is then the id of the
+ * note and its "producedSerial" the number of the event. All other functions take it as the store that it was made of.
+ * *out is yours to free with pico_store_free(); closing one closes the store for all. Does not wait.
+ */
+PICO_API
+pico_status_t PICO_CALL pico_store_notes(const pico_store_t *store,
                                          pico_store_t **out,
                                          pico_error_t **error);
 

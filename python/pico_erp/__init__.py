@@ -11,7 +11,16 @@ Importing it starts no thread and opens no connection.
 """
 
 from ._client import Client
-from ._durable import Delivery, FeedNotices, Inbox, MetricsServer, Store, WebhookKeeper, WebhookReceiver
+from ._durable import (
+    Delivery,
+    FeedNotices,
+    Inbox,
+    MetricsServer,
+    NoteDelivery,
+    Store,
+    WebhookKeeper,
+    WebhookReceiver,
+)
 from ._errors import (
     AuthenticationError,
     CancelledError,
@@ -40,7 +49,7 @@ from ._errors import (
     TlsError,
     TooLargeError,
 )
-from ._feed import Feed
+from ._feed import Feed, NotesFeed
 from ._logging import LogForwarder, forward_logs
 from ._metrics import (
     FeedMetrics,
@@ -145,7 +154,9 @@ __all__ = [
     "MetricsServer",
     "NetworkError",
     "NotJsonError",
+    "NoteDelivery",
     "NoteEvent",
+    "NotesFeed",
     "Operation",
     "OperationSummary",
     "OrderComplete",

@@ -11,7 +11,7 @@ from typing import Any, Callable, List, Literal, Mapping, Optional, Type, Union
 from ._arguments import Span, StorePath
 from ._durable import Store
 from ._errors import Error
-from ._feed import Feed
+from ._feed import Feed, NotesFeed
 from ._native import BaseClient
 from ._objects import Json, NoteEvent, Operation, OrderComplete, SubOperation
 from ._orders import Catalogue
@@ -135,6 +135,43 @@ class Client(BaseClient):
             backoff_max,
         )
         return Feed(feed, on_notice=on_notice)
+
+    def notes_feed(
+        self,
+        store: Union[Store, StorePath],
+        id: Optional[str] = None,
+        external_id: Optional[str] = None,
+        *,
+        start: Union[Literal["beginning", "now"], datetime] = "beginning",
+        live: bool = True,
+        catch_up_every: Span = 600.0,
+        overlap: Span = 86400.0,
+        visible: Span = 900.0,
+        max_attempts: int = 50,
+        backoff: float = 1.0,
+        backoff_max: float = 3600.0,
+        on_notice: Optional[Callable[[FeedNotice], object]] = None,
+    ) -> NotesFeed:
+        """Starts a feed of operators' notes (generation G3), all of them or those that fit, none lost, each change of one until
+        it is acknowledged. See ``NotesFeed``.
+
+        They are kept apart from completions: ``Store.notes_inbox`` looks into them. All else is as with ``feed``, and so is
+        what it raises.
+        """
+        feed = self._notes_feed(
+            store,
+            id,
+            external_id,
+            start,
+            live,
+            catch_up_every,
+            overlap,
+            visible,
+            max_attempts,
+            backoff,
+            backoff_max,
+        )
+        return NotesFeed(feed, on_notice=on_notice)
 
     def outbox(
         self,

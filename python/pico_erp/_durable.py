@@ -4,24 +4,28 @@ They are native; only their stub is apart.
 """
 
 from ._native import (
+    BaseDelivery,
     BaseFeed,
     Delivery,
     FeedNotices,
     Inbox,
     InboxEntries,
     MetricsServer,
+    NoteDelivery,
     Store,
     WebhookKeeper,
     WebhookReceiver,
 )
 
 __all__ = [
+    "BaseDelivery",
     "BaseFeed",
     "Delivery",
     "FeedNotices",
     "Inbox",
     "InboxEntries",
     "MetricsServer",
+    "NoteDelivery",
     "Store",
     "WebhookKeeper",
     "WebhookReceiver",

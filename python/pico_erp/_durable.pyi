@@ -7,22 +7,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Dict, Iterator, List, Literal, Optional, Sequence, Tuple, Type, Union, final
 
-from typing_extensions import Self
+from typing_extensions import Self, disjoint_base
 
 from ._arguments import Pem, Span, StorePath
 from ._metrics import Metrics
 from ._native import BaseClient
-from ._objects import OrderComplete
+from ._objects import NoteEvent, OrderComplete
 from ._orders import Outbox
 from ._records import FeedNotice, FeedStatus, InboxCounts, InboxEntry, ReceiverCounts, Watermark
 
 __all__ = [
+    "BaseDelivery",
     "BaseFeed",
     "Delivery",
     "FeedNotices",
     "Inbox",
     "InboxEntries",
     "MetricsServer",
+    "NoteDelivery",
     "Store",
     "WebhookKeeper",
     "WebhookReceiver",
@@ -111,6 +113,14 @@ class Store:
     @property
     def inbox(self) -> Inbox:
         """The completions in this store.
+
+        Raises ClosedError after close().
+        """
+
+    @property
+    def notes_inbox(self) -> Inbox:
+        """The notes in this store that a feed of notes has taken in. An entry's ``external_order_id`` is the id of the note,
+        its ``produced_serial`` the number of the event.
 
         Raises ClosedError after close().
         """
@@ -225,19 +235,9 @@ class InboxEntries:
     def __iter__(self) -> Iterator[InboxEntry]: ...
     def __next__(self) -> InboxEntry: ...
 
-@final
-class Delivery:
-    """A completion, and the duty to say what became of it: ``ack()`` once it is booked, ``retry()`` or ``reject()``.
-
-    As a context manager it gives the completion, acknowledges it when the block is done, and asks for it again when the
-    block raises, with the exception's text as the reason; the exception goes on. An answer given inside the block counts
-    instead. One that is dropped without an answer is handed out again, after a wait, and so is one that the process
-    died of: cope with seeing a completion again that was booked but not acknowledged, by ``key``.
-    """
-
-    @property
-    def completion(self) -> OrderComplete:
-        """The completion."""
+@disjoint_base
+class BaseDelivery:
+    """What Delivery and NoteDelivery have in common. Not for direct use."""
 
     @property
     def raw(self) -> str:
@@ -246,7 +246,8 @@ class Delivery:
     @property
     def key(self) -> str:
         """A text that stands for this completion in this and every other store: what to remember it by, where booking it
-        twice would do harm. Made of order, operation, unit, time and serial.
+        twice would do harm. Made of order, operation, unit, time and serial; for a note, of its id, time
+        and number.
         """
 
     @property
@@ -291,7 +292,7 @@ class Delivery:
 
     def reject(self, reason: str) -> None:
         """Says that trying again would be of no use: the completion becomes a dead letter, kept with the reason, and can be
-        replayed by ``store.inbox.replay(id)``.
+        replayed by ``store.inbox.replay(id)``, or a note's by ``store.notes_inbox.replay(id)``.
 
         Raises as ack().
         """
@@ -303,9 +304,6 @@ class Delivery:
         Raises as ack().
         """
 
-    def __enter__(self) -> OrderComplete:
-        """The completion, to be acknowledged at the end of the block."""
-
     def __exit__(
         self,
         exc_type: Optional[Type[BaseException]],
@@ -314,10 +312,38 @@ class Delivery:
     ) -> None: ...
 
 @final
+class Delivery(BaseDelivery):
+    """A completion, and the duty to say what became of it: ``ack()`` once it is booked, ``retry()`` or ``reject()``.
+
+    As a context manager it gives the completion, acknowledges it when the block is done, and asks for it again when the
+    block raises, with the exception's text as the reason; the exception goes on. An answer given inside the block counts
+    instead. One that is dropped without an answer is handed out again, after a wait, and so is one that the process
+    died of: cope with seeing a completion again that was booked but not acknowledged, by ``key``.
+    """
+
+    @property
+    def completion(self) -> OrderComplete:
+        """The completion."""
+
+    def __enter__(self) -> OrderComplete:
+        """The completion, to be acknowledged at the end of the block."""
+
+@final
+class NoteDelivery(BaseDelivery):
+    """A change of an operator's note, and the duty to say what became of it, as a Delivery is of a completion."""
+
+    @property
+    def note(self) -> NoteEvent:
+        """The note, as it was at this event."""
+
+    def __enter__(self) -> NoteEvent:
+        """The note, to be acknowledged at the end of the block."""
+
+@final
 class BaseFeed:
     """A running feed, as the Python half sees it. Not for direct use: see pico_erp.Feed."""
 
-    def next(self, timeout: Optional[float] = None) -> Optional[Delivery]:
+    def next(self, timeout: Optional[float] = None) -> Union[Delivery, NoteDelivery, None]:
         """Waits for the next completion; None when the feed is closed.
 
         Raises TimeoutError after ``timeout`` seconds, StoreError for what no waiting mends.
@@ -339,7 +365,7 @@ class BaseFeed:
         """News of the feed from now on."""
 
     def inbox(self) -> Inbox:
-        """The completions in the store."""
+        """The completions, or the notes, in the store."""
 
     def receiver(
         self,

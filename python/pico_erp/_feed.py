@@ -1,4 +1,4 @@
-"""``Feed``: completions that are not lost, each until it is acknowledged, as an iterator.
+"""``Feed`` and ``NotesFeed``: completions, or notes, that are not lost, each until it is acknowledged, as an iterator.
 
 The native half takes completions in, hands them out and waits; here are iteration, and the thread that tells notices.
 """
@@ -7,37 +7,22 @@ from __future__ import annotations
 
 import threading
 from types import TracebackType
-from typing import Callable, Iterator, Mapping, Optional, Sequence, Type, Union
+from typing import Any, Callable, Generic, Iterator, Mapping, Optional, Sequence, Type, TypeVar, Union, cast
 
 from ._arguments import Pem, Span
-from ._durable import BaseFeed, Delivery, FeedNotices, Inbox, WebhookKeeper, WebhookReceiver
+from ._durable import BaseFeed, Delivery, FeedNotices, Inbox, NoteDelivery, WebhookKeeper, WebhookReceiver
 from ._errors import CancelledError, ClosedError, TimeoutError
 from ._records import FeedNotice, FeedStatus
 from ._shutdown import closed_at_exit
 from ._unraised import tell
 
 
-class Feed:
-    """The completions of a Pico, each until it is acknowledged: also those that were made while this program was down, the
-    network was cut, or booking failed. Made by ``Client.feed``.
+D = TypeVar("D", Delivery, NoteDelivery)
+F = TypeVar("F", bound="_AnyFeed[Any]")
 
-    >>> for delivery in client.feed("erp.pico"):  # doctest: +SKIP
-    ...     with delivery as done:  # acknowledged at the end of the block, handed out again when it raises
-    ...         book(done)
 
-    Answer every delivery: one that is merely skipped stays in the hands of the loop's variable until the next one comes, and
-    only then is handed out again.
-
-    Completions of the same unit of the same order are handed out in the order of their times, one after the other is
-    answered; others in the order of their arrival. Threads may share a feed: each takes deliveries of its own. While one
-    waits, other Python threads run; Ctrl-C ends a wait at once, and takes no completion with it.
-
-    A full disk is waited out, and told by a notice. What no waiting mends, such as StoreDamagedError, is raised by whoever
-    takes deliveries.
-
-    Keep the object: a feed that is dropped ends. What is still open at the end of the
-    interpreter is closed then. In a forked child everything raises ForkedError.
-    """
+class _AnyFeed(Generic[D]):
+    """What the feeds have in common."""
 
     def __init__(self, feed: BaseFeed, *, on_notice: Optional[Callable[[FeedNotice], object]] = None) -> None:
         self._feed = feed
@@ -57,23 +42,23 @@ class Feed:
 
     @property
     def inbox(self) -> Inbox:
-        """The completions in the feed's store.
+        """The completions, or the notes, in the feed's store.
 
         Raises ForkedError in a forked child.
         """
         return self._feed.inbox()
 
-    def __iter__(self) -> Iterator[Delivery]:
+    def __iter__(self) -> Iterator[D]:
         return self
 
-    def __next__(self) -> Delivery:
+    def __next__(self) -> D:
         delivery = self._feed.next()
         if delivery is None:
             self._closed = True
             raise StopIteration
-        return delivery
+        return cast(D, delivery)
 
-    def next(self, timeout: Optional[float] = None) -> Delivery:
+    def next(self, timeout: Optional[float] = None) -> D:
         """Waits for the next completion, at most ``timeout`` seconds; 0 looks once, which takes some milliseconds.
 
         Raises TimeoutError when there was none in time, ClosedError when the feed is closed, StoreError for what no
@@ -86,7 +71,7 @@ class Feed:
         if delivery is None:
             self._closed = True
             raise ClosedError("the feed is closed")
-        return delivery
+        return cast(D, delivery)
 
     def opened(self, timeout: Optional[float] = None) -> None:
         """Waits until nothing that happens from now on can be missed, at most ``timeout`` seconds: the live stream is open, and
@@ -110,6 +95,64 @@ class Feed:
     def notices(self) -> FeedNotices:
         """News of the feed from now on, as an iterator that ends with the feed."""
         return self._feed.notices()
+
+    def close(self, grace: float = 0.0) -> None:
+        """Ends the feed: nothing more is taken in or handed out, iteration stops, and a waiting ``next`` raises ClosedError. A
+        store that was given by its path is closed as well.
+
+        Waits up to ``grace`` seconds for completions that other threads have in hand to be answered. What is not by then
+        is handed out by the next feed. May be called again, and does nothing in a forked child.
+        """
+        self._closed = True
+        self._feed.close(grace)
+
+    def join(self, timeout: Optional[float] = None) -> bool:
+        """Waits until the thread of ``on_notice`` has ended, at most ``timeout`` seconds; says whether it has.
+
+        From inside ``on_notice`` it returns at once.
+        """
+        thread = self._thread
+        if thread is None or thread is threading.current_thread():
+            return True
+        thread.join(timeout)
+        return not thread.is_alive()
+
+    def __enter__(self: F) -> F:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: Optional[Type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {'closed' if self._closed else 'open'}>"
+
+
+class Feed(_AnyFeed[Delivery]):
+    """The completions of a Pico, each until it is acknowledged: also those that were made while this program was down, the
+    network was cut, or booking failed. Made by ``Client.feed``.
+
+    >>> for delivery in client.feed("erp.pico"):  # doctest: +SKIP
+    ...     with delivery as done:  # acknowledged at the end of the block, handed out again when it raises
+    ...         book(done)
+
+    Answer every delivery: one that is merely skipped stays in the hands of the loop's variable until the next one comes, and
+    only then is handed out again.
+
+    Completions of the same unit of the same order are handed out in the order of their times, one after the other is
+    answered; others in the order of their arrival. Threads may share a feed: each takes deliveries of its own. While one
+    waits, other Python threads run; Ctrl-C ends a wait at once, and takes no completion with it.
+
+    A full disk is waited out, and told by a notice. What no waiting mends, such as StoreDamagedError, is raised by whoever
+    takes deliveries.
+
+    Keep the object: a feed that is dropped ends. What is still open at the end of the
+    interpreter is closed then. In a forked child everything raises ForkedError.
+    """
 
     def receiver(
         self,
@@ -187,40 +230,13 @@ class Feed:
             grace=grace,
         )
 
-    def close(self, grace: float = 0.0) -> None:
-        """Ends the feed: nothing more is taken in or handed out, iteration stops, and a waiting ``next`` raises ClosedError. A
-        store that was given by its path is closed as well.
 
-        Waits up to ``grace`` seconds for completions that other threads have in hand to be answered. What is not by then
-        is handed out by the next feed. May be called again, and does nothing in a forked child.
-        """
-        self._closed = True
-        self._feed.close(grace)
+class NotesFeed(_AnyFeed[NoteDelivery]):
+    """Operators' notes, each change of one until it is acknowledged. Made by ``Client.notes_feed``.
 
-    def join(self, timeout: Optional[float] = None) -> bool:
-        """Waits until the thread of ``on_notice`` has ended, at most ``timeout`` seconds; says whether it has.
-
-        From inside ``on_notice`` it returns at once.
-        """
-        thread = self._thread
-        if thread is None or thread is threading.current_thread():
-            return True
-        thread.join(timeout)
-        return not thread.is_alive()
-
-    def __enter__(self) -> "Feed":
-        return self
-
-    def __exit__(
-        self,
-        exc_type: Optional[Type[BaseException]],
-        exc: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<Feed {'closed' if self._closed else 'open'}>"
+    It is as a ``Feed``, beside which it may run on the same store, but gives ``NoteDelivery``, and there are no webhooks of
+    notes. Changes of one note are handed out in the order of their times.
+    """
 
 
 def _tell_notices(notices: FeedNotices, on_notice: Callable[[FeedNotice], object]) -> None:

@@ -27,12 +27,14 @@ from typing_extensions import Self, disjoint_base
 
 from ._arguments import FilePath, Span, StorePath
 from ._durable import (
+    BaseDelivery,
     BaseFeed,
     Delivery,
     FeedNotices,
     Inbox,
     InboxEntries,
     MetricsServer,
+    NoteDelivery,
     Store,
     WebhookKeeper,
     WebhookReceiver,
@@ -63,6 +65,7 @@ from ._records import EnsuredWebhook, PlantStatus, Reloaded
 __all__ = [
     "Attribute",
     "BaseClient",
+    "BaseDelivery",
     "BaseFeed",
     "BaseOutboxSender",
     "BasePlants",
@@ -77,6 +80,7 @@ __all__ = [
     "Json",
     "LogLines",
     "MetricsServer",
+    "NoteDelivery",
     "NoteEvent",
     "Operation",
     "OperationSummary",
@@ -351,6 +355,20 @@ class BaseClient:
         operation_id: Optional[str],
         external_order_id: Optional[str],
         order_index: Optional[int],
+        start: Union[Literal["beginning", "now"], datetime],
+        live: bool,
+        catch_up_every: Span,
+        overlap: Span,
+        visible: Span,
+        max_attempts: int,
+        backoff: float,
+        backoff_max: float,
+    ) -> BaseFeed: ...
+    def _notes_feed(
+        self,
+        store: Union[Store, StorePath],
+        id: Optional[str],
+        external_id: Optional[str],
         start: Union[Literal["beginning", "now"], datetime],
         live: bool,
         catch_up_every: Span,

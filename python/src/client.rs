@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use pico_erp::runtime::{self, Cancel};
 use pico_erp::{
-    Client, Error, OrderCancel, OrderSave, Request, Subscription, TraceContext, WebhookFingerprint,
+    Client, Error, Feed, OrderCancel, OrderSave, Request, Subscription, TraceContext, WebhookFingerprint,
     WebhookSubscribe,
 };
 use pyo3::prelude::*;
@@ -24,6 +24,7 @@ use crate::sender::{BaseOutboxSender, ToldSender};
 use crate::settings::{Pem, Settings, Texts, limit};
 use crate::slot::Slot;
 use crate::stream::{Make, Open, Stream};
+use crate::subject::Subject;
 use crate::time::Span;
 use crate::trace::{ToldTrace, Traceparent};
 use crate::wait::wait;
@@ -115,6 +116,13 @@ impl BaseClient {
     /// Has something closed with the client.
     fn keep(&self, running: Arc<dyn Closes>) {
         remember(&self.running, &running);
+    }
+
+    /// The object of a feed that has just been started.
+    fn run(&self, running: Running) -> BaseFeed {
+        let running = Arc::new(running);
+        self.keep(Arc::clone(&running) as Arc<dyn Closes>);
+        BaseFeed::new(running)
     }
 }
 
@@ -561,9 +569,42 @@ impl BaseClient {
         let made = filter::order_completes(operation_id, external_order_id, order_index)
             .and_then(|filter| Ok((filter, self.client.get()?)));
         let (filter, client) = made.map_err(|error| raise(py, &error))?;
-        let running = Arc::new(Running::start(py, &client, store, filter, policy)?);
-        self.keep(Arc::clone(&running) as Arc<dyn Closes>);
-        Ok(BaseFeed::new(running))
+        let start = |store| async move {
+            let feed = Feed::builder(&client, &store).filter(filter).policy(policy);
+            feed.start().await.map(Subject::Completions)
+        };
+        Ok(self.run(Running::start(py, store, start)?))
+    }
+
+    /// The feed behind Client.notes_feed.
+    #[pyo3(signature = (
+        store, id, external_id, start, live, catch_up_every, overlap, visible, max_attempts, backoff, backoff_max
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "Python's keyword arguments are its builder")]
+    fn _notes_feed(
+        &self,
+        py: Python<'_>,
+        store: Place<'_>,
+        id: Option<String>,
+        external_id: Option<String>,
+        start: Start<'_>,
+        live: bool,
+        catch_up_every: Span<'_>,
+        overlap: Span<'_>,
+        visible: Span<'_>,
+        max_attempts: i64,
+        backoff: f64,
+        backoff_max: f64,
+    ) -> PyResult<BaseFeed> {
+        let told = Told { start, live, catch_up_every, overlap, visible, max_attempts, backoff, backoff_max };
+        let policy = told.policy(py)?;
+        let client = self.client.get().map_err(|error| raise(py, &error))?;
+        let filter = filter::notes(id, external_id);
+        let start = |store| async move {
+            let feed = Feed::notes(&client, &store).filter(filter).policy(policy);
+            feed.start().await.map(Subject::Notes)
+        };
+        Ok(self.run(Running::start(py, store, start)?))
     }
 
     /// The sender behind Client.outbox.

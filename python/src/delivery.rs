@@ -1,5 +1,7 @@
-//! [`Delivery`]: a completion in the hands of a Python program, which owes the feed an answer.
+//! [`Delivery`] and [`NoteDelivery`]: a completion or a note in the hands of a Python program, which owes the feed an answer.
+//! [`BaseDelivery`] is what both can do.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use pico_erp::{Error, ErrorKind};
@@ -7,22 +9,18 @@ use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 
 use crate::error::{is_ours, raise};
-use crate::model::OrderComplete;
+use crate::model::{NoteEvent, OrderComplete};
 use crate::slot::Slot;
+use crate::subject::{AnyDelivery, Subject, whichever};
 use crate::time::{Span, Utc};
 use crate::wait::wait;
 
-/// A completion, and the duty to say what became of it: `ack()` once it is booked, `retry()` or `reject()`.
-///
-/// As a context manager it gives the completion, acknowledges it when the block is done, and asks for it again when the
-/// block raises, with the exception's text as the reason; the exception goes on. An answer given inside the block
-/// counts instead. One that is dropped without an answer is handed out again, after a wait, and so is one that the
-/// process died of: cope with seeing a completion again that was booked but not acknowledged, by `key`.
-#[pyclass(module = "pico_erp", frozen)]
-pub(crate) struct Delivery {
+/// What Delivery and NoteDelivery have in common. Not for direct use.
+#[pyclass(module = "pico_erp._native", subclass, frozen)]
+pub(crate) struct BaseDelivery {
     /// Empty once answered.
-    delivery: Slot<pico_erp::Delivery>,
-    completion: Py<OrderComplete>,
+    delivery: Slot<AnyDelivery>,
+    raw: pico_erp::Json,
     key: String,
     id: i64,
     attempt: u32,
@@ -31,28 +29,27 @@ pub(crate) struct Delivery {
     plant: String,
 }
 
-impl Delivery {
-    /// `plant` is empty where there is but one.
-    pub(crate) fn new(py: Python<'_>, delivery: pico_erp::Delivery, plant: &str) -> PyResult<Self> {
-        Ok(Self {
-            completion: Py::new(py, OrderComplete::new(delivery.completion().clone()))?,
-            key: delivery.key(),
-            id: delivery.id(),
-            attempt: delivery.attempt(),
-            source: delivery.source().name(),
-            arrived: delivery.arrived(),
-            plant: plant.to_owned(),
+impl BaseDelivery {
+    fn of(delivery: AnyDelivery) -> Self {
+        whichever!(&delivery, given => Self {
+            raw: given.raw().clone(),
+            key: given.key(),
+            id: given.id(),
+            attempt: given.attempt(),
+            source: given.source().name(),
+            arrived: given.arrived(),
+            plant: given.plant().to_owned(),
             delivery: Slot::new("delivery", delivery),
         })
     }
 
-    fn answer<F>(&self, py: Python<'_>, answer: impl FnOnce(pico_erp::Delivery) -> F) -> PyResult<()>
+    fn answer<F>(&self, py: Python<'_>, answer: impl FnOnce(AnyDelivery) -> F) -> PyResult<()>
     where
         F: Future<Output = Result<(), Error>> + Send,
     {
         let delivery = pico_erp::runtime::check_process().and_then(|()| {
             let answered = || {
-                let text = format!("completion {} has been answered already", self.id);
+                let text = format!("delivery {} has been answered already", self.id);
                 Error::new(ErrorKind::Closed, text)
             };
             self.delivery.take().ok_or_else(answered)
@@ -61,26 +58,22 @@ impl Delivery {
     }
 
     fn ask_again(&self, py: Python<'_>, after: Option<Duration>, reason: &str) -> PyResult<()> {
-        self.answer(py, |delivery| delivery.retry(after, reason))
+        self.answer(py, |delivery| async move {
+            whichever!(delivery, delivery => delivery.retry(after, reason).await)
+        })
     }
 }
 
 #[pymethods]
-impl Delivery {
-    /// The completion.
-    #[getter]
-    fn completion(&self, py: Python<'_>) -> Py<OrderComplete> {
-        self.completion.clone_ref(py)
-    }
-
+impl BaseDelivery {
     /// The JSON text exactly as Pico sent it.
     #[getter]
     fn raw(&self) -> &str {
-        self.completion.get().raw.as_str()
+        self.raw.as_str()
     }
 
     /// A text that stands for this completion in this and every other store: what to remember it by, where booking it
-    /// twice would do harm. Made of order, operation, unit, time and serial.
+    /// twice would do harm. Made of order, operation, unit, time and serial; for a note, of its id, time and number.
     #[getter]
     fn key(&self) -> &str {
         &self.key
@@ -128,7 +121,7 @@ impl Delivery {
     /// been answered already, LeaseLostError when it was handed out to somebody else meanwhile, whose answer counts: the
     /// feed was closed, the node was not heard of for too long, or the feed's `visible` time was over.
     fn ack(&self, py: Python<'_>) -> PyResult<()> {
-        self.answer(py, pico_erp::Delivery::ack)
+        self.answer(py, |delivery| async move { whichever!(delivery, delivery => delivery.ack().await) })
     }
 
     /// Asks for the completion again: after so many seconds (or a timedelta), or after a wait that grows with each attempt.
@@ -142,11 +135,14 @@ impl Delivery {
     }
 
     /// Says that trying again would be of no use: the completion becomes a dead letter, kept with the reason, and can be
-    /// replayed by `store.inbox.replay(id)`.
+    /// replayed by `store.inbox.replay(id)`, or a note's by `store.notes_inbox.replay(id)`.
     ///
     /// Raises as ack().
     fn reject(&self, py: Python<'_>, reason: &str) -> PyResult<()> {
-        self.answer(py, |delivery| async move { delivery.reject(reason).await })
+        self.answer(
+            py,
+            |delivery| async move { whichever!(delivery, delivery => delivery.reject(reason).await) },
+        )
     }
 
     /// Asks for more time, where several nodes share the store: the completion is not handed out to another for so many seconds
@@ -155,13 +151,12 @@ impl Delivery {
     /// Raises as ack().
     fn extend(&self, py: Python<'_>, visible: Span<'_>) -> PyResult<()> {
         let visible = visible.read(py, "visible")?;
-        let extending = self.delivery.look(|delivery| delivery.extend(visible));
+        let extending = self.delivery.look(|delivery| {
+            whichever!(delivery, delivery => {
+                Box::pin(delivery.extend(visible)) as Pin<Box<dyn Future<Output = _> + Send>>
+            })
+        });
         wait(py, None, None, extending.map_err(|error| raise(py, &error))?)
-    }
-
-    /// The completion, to be acknowledged at the end of the block.
-    fn __enter__(&self, py: Python<'_>) -> Py<OrderComplete> {
-        self.completion.clone_ref(py)
     }
 
     #[pyo3(signature = (exc_type, exc, traceback))]
@@ -188,9 +183,79 @@ impl Delivery {
         }
     }
 
-    fn __repr__(&self) -> String {
-        format!("Delivery(id={}, key={:?}, attempt={})", self.id, self.key, self.attempt)
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let (name, this) = (slf.get_type().name()?, slf.get());
+        Ok(format!("{name}(id={}, key={:?}, attempt={})", this.id, this.key, this.attempt))
     }
+}
+
+/// A completion, and the duty to say what became of it: `ack()` once it is booked, `retry()` or `reject()`.
+///
+/// As a context manager it gives the completion, acknowledges it when the block is done, and asks for it again when the
+/// block raises, with the exception's text as the reason; the exception goes on. An answer given inside the block
+/// counts instead. One that is dropped without an answer is handed out again, after a wait, and so is one that the
+/// process died of: cope with seeing a completion again that was booked but not acknowledged, by `key`.
+#[pyclass(module = "pico_erp", extends = BaseDelivery, frozen)]
+pub(crate) struct Delivery {
+    completion: Py<OrderComplete>,
+}
+
+impl Delivery {
+    pub(crate) fn new(py: Python<'_>, delivery: pico_erp::Delivery) -> PyResult<Py<Self>> {
+        let completion = Py::new(py, OrderComplete::new(delivery.completion().clone()))?;
+        let base = PyClassInitializer::from(BaseDelivery::of(delivery.into()));
+        Py::new(py, base.add_subclass(Self { completion }))
+    }
+}
+
+#[pymethods]
+impl Delivery {
+    /// The completion.
+    #[getter]
+    fn completion(&self, py: Python<'_>) -> Py<OrderComplete> {
+        self.completion.clone_ref(py)
+    }
+
+    /// The completion, to be acknowledged at the end of the block.
+    fn __enter__(&self, py: Python<'_>) -> Py<OrderComplete> {
+        self.completion.clone_ref(py)
+    }
+}
+
+/// A change of an operator's note, and the duty to say what became of it, as a Delivery is of a completion.
+#[pyclass(module = "pico_erp", extends = BaseDelivery, frozen)]
+pub(crate) struct NoteDelivery {
+    note: Py<NoteEvent>,
+}
+
+impl NoteDelivery {
+    fn new(py: Python<'_>, delivery: pico_erp::Delivery<pico_erp::NoteEvent>) -> PyResult<Py<Self>> {
+        let note = Py::new(py, NoteEvent::new(delivery.note().clone()))?;
+        let base = PyClassInitializer::from(BaseDelivery::of(Subject::Notes(delivery)));
+        Py::new(py, base.add_subclass(Self { note }))
+    }
+}
+
+#[pymethods]
+impl NoteDelivery {
+    /// The note, as it was at this event.
+    #[getter]
+    fn note(&self, py: Python<'_>) -> Py<NoteEvent> {
+        self.note.clone_ref(py)
+    }
+
+    /// The note, to be acknowledged at the end of the block.
+    fn __enter__(&self, py: Python<'_>) -> Py<NoteEvent> {
+        self.note.clone_ref(py)
+    }
+}
+
+/// A delivery as the Python object that it is.
+pub(crate) fn object(py: Python<'_>, delivery: AnyDelivery) -> PyResult<Py<PyAny>> {
+    Ok(match delivery {
+        Subject::Completions(delivery) => Delivery::new(py, delivery)?.into_any(),
+        Subject::Notes(delivery) => NoteDelivery::new(py, delivery)?.into_any(),
+    })
 }
 
 /// `Type: what it says`, as the last line of a traceback.

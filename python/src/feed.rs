@@ -6,21 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use pico_erp::{
-    Backoff, Client, Error, ErrorKind, FeedNotices, FeedPolicy, FeedStart, OrderCompleteFilter, runtime,
-};
+use pico_erp::{Backoff, Error, ErrorKind, FeedNotices, FeedPolicy, FeedStart, runtime};
 use pyo3::prelude::*;
 use pyo3::types::PyDateTime;
 use tokio::sync::Mutex;
 
 use crate::client::Closes;
-use crate::delivery::Delivery;
+use crate::delivery;
 use crate::error::{invalid, raise};
 use crate::inbox::Inbox;
 use crate::place::{OwnStore, Place};
 use crate::record;
 use crate::settings::{Pem, Texts, count, limit, seconds};
 use crate::slot::Slot;
+use crate::subject::{AnyFeed, whichever};
 use crate::time::{Span, instant};
 use crate::wait::wait;
 use crate::webhook::{ToldReceiver, WebhookKeeper, WebhookReceiver, wanted};
@@ -83,27 +82,26 @@ impl Told<'_> {
 
 /// A feed that runs, and the store where it is the feed's own.
 pub(crate) struct Running {
-    pub(crate) feed: pico_erp::Feed,
+    pub(crate) feed: AnyFeed,
     own_store: OwnStore,
 }
 
 impl Running {
     /// Opens the store where it is given by its path, and starts the feed.
-    pub(crate) fn start(
+    pub(crate) fn start<F>(
         py: Python<'_>,
-        client: &Client,
         place: Place<'_>,
-        filter: OrderCompleteFilter,
-        policy: FeedPolicy,
-    ) -> PyResult<Self> {
-        let (feed, own_store) = place.start(py, |store| async move {
-            pico_erp::Feed::builder(client, &store).filter(filter).policy(policy).start().await
-        })?;
+        start: impl FnOnce(pico_erp::Store) -> F + Send,
+    ) -> PyResult<Self>
+    where
+        F: Future<Output = Result<AnyFeed, Error>> + Send,
+    {
+        let (feed, own_store) = place.start(py, start)?;
         Ok(Self { feed, own_store })
     }
 
     async fn end(&self, grace: Duration) {
-        self.feed.close(grace).await;
+        whichever!(&self.feed, feed => feed.close(grace).await);
         self.own_store.close().await;
     }
 }
@@ -141,13 +139,12 @@ impl BaseFeed {
     ///
     /// Raises TimeoutError after `timeout` seconds, StoreError for what no waiting mends.
     #[pyo3(signature = (timeout=None))]
-    fn next(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<Delivery>> {
+    fn next(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<Py<PyAny>>> {
         let running = self.running(py)?;
         let limit = limit("timeout", timeout).map_err(|error| raise(py, &error))?;
         let limit = limit.map(|limit| limit.max(LOOK));
         let delivery = wait(py, limit, None, async { running.feed.next().await.transpose() })?;
-        let plant = running.feed.store().plant_name();
-        delivery.map(|delivery| Delivery::new(py, delivery, plant)).transpose()
+        delivery.map(|delivery| delivery::object(py, delivery)).transpose()
     }
 
     /// Waits until nothing that happens from now on can be missed.
@@ -157,31 +154,31 @@ impl BaseFeed {
     fn opened(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
         let running = self.running(py)?;
         let limit = limit("timeout", timeout).map_err(|error| raise(py, &error))?;
-        wait(py, limit, None, running.feed.opened())
+        wait(py, limit, None, async { whichever!(&running.feed, feed => feed.opened().await) })
     }
 
     /// Asks Pico now for what the live sources missed. Returns at once.
     fn catch_up(&self, py: Python<'_>) -> PyResult<()> {
-        self.running(py)?.feed.catch_up();
+        whichever!(&self.running(py)?.feed, feed => feed.catch_up());
         Ok(())
     }
 
     /// Where the feed stands.
     fn status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let running = self.running(py)?;
-        let status = wait(py, None, None, running.feed.status())?;
+        let status = wait(py, None, None, async { whichever!(&running.feed, feed => feed.status().await) })?;
         record::status(py, status)
     }
 
     /// News of the feed from now on.
     fn notices(&self, py: Python<'_>) -> PyResult<Notices> {
-        let notices = self.running(py)?.feed.notices();
+        let notices = whichever!(&self.running(py)?.feed, feed => feed.notices());
         Ok(Notices { notices: Slot::new("feed", Arc::new(Mutex::new(notices))) })
     }
 
-    /// The completions in the store.
+    /// The completions, or the notes, in the store.
     fn inbox(&self, py: Python<'_>) -> PyResult<Inbox> {
-        Ok(Inbox::new(self.running(py)?.feed.store()))
+        Ok(whichever!(&self.running(py)?.feed, feed => Inbox::new(feed.store().inbox())))
     }
 
     /// Starts an HTTP server whose posts go into this feed's inbox.

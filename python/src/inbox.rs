@@ -23,8 +23,8 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    pub(crate) fn new(store: &pico_erp::Store) -> Self {
-        Self { inbox: Slot::new("inbox", store.inbox()) }
+    pub(crate) fn new(inbox: pico_erp::Inbox) -> Self {
+        Self { inbox: Slot::new("inbox", inbox) }
     }
 
     fn ask<T: Send, F>(&self, py: Python<'_>, ask: impl FnOnce(pico_erp::Inbox) -> F) -> PyResult<T>

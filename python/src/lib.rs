@@ -32,6 +32,7 @@ mod settings;
 mod slot;
 mod store;
 mod stream;
+mod subject;
 mod time;
 mod trace;
 mod wait;
@@ -50,7 +51,7 @@ mod _native {
     #[pymodule_export]
     use super::client::{BaseClient, WebhookUnsubscribed};
     #[pymodule_export]
-    use super::delivery::Delivery;
+    use super::delivery::{BaseDelivery, Delivery, NoteDelivery};
     #[pymodule_export]
     use super::feed::{BaseFeed, Notices};
     #[pymodule_export]

@@ -48,12 +48,12 @@ impl BasePlants {
     ///
     /// Raises TimeoutError after `timeout` seconds, StoreError for what no waiting mends.
     #[pyo3(signature = (timeout=None))]
-    fn next(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<Delivery>> {
+    fn next(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<Py<Delivery>>> {
         let plants = self.get(py)?;
         let limit = limit("timeout", timeout).map_err(|error| raise(py, &error))?;
         let next =
             wait(py, limit.map(|limit| limit.max(LOOK)), None, async { plants.next().await.transpose() })?;
-        next.map(|next| Delivery::new(py, next.delivery, &next.plant)).transpose()
+        next.map(|next| Delivery::new(py, next.delivery)).transpose()
     }
 
     /// Reads the file again, or another one, and goes on as it says.
@@ -137,7 +137,7 @@ impl Plant {
     /// Its completions.
     #[getter]
     fn inbox(&self, py: Python<'_>) -> PyResult<Inbox> {
-        Ok(Inbox::new(self.get(py)?.store()))
+        Ok(Inbox::new(self.get(py)?.store().inbox()))
     }
 
     /// Its orders. What is queued here is sent when its sender runs.

@@ -161,7 +161,16 @@ impl Store {
     /// Raises ClosedError after close().
     #[getter]
     fn inbox(&self, py: Python<'_>) -> PyResult<Inbox> {
-        Ok(Inbox::new(&self.get(py)?))
+        Ok(Inbox::new(self.get(py)?.inbox()))
+    }
+
+    /// The notes in this store that a feed of notes has taken in. An entry's `external_order_id` is the id of the note, its
+    /// `produced_serial` the number of the event.
+    ///
+    /// Raises ClosedError after close().
+    #[getter]
+    fn notes_inbox(&self, py: Python<'_>) -> PyResult<Inbox> {
+        Ok(Inbox::new(self.get(py)?.notes_inbox()))
     }
 
     /// The orders in this store that are on their way to Pico.

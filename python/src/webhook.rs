@@ -102,7 +102,8 @@ pub(crate) struct WebhookReceiver {
 impl WebhookReceiver {
     pub(crate) fn start(py: Python<'_>, running: &Running, told: ToldReceiver) -> PyResult<Self> {
         // Reading certificates takes a while; other threads need not wait for it.
-        let builder = py.detach(|| told.builder(&running.feed)).map_err(|error| raise(py, &error))?;
+        let builder =
+            py.detach(|| told.builder(running.feed.completions()?)).map_err(|error| raise(py, &error))?;
         let receiver = wait(py, None, None, builder.start())?;
         Ok(Self {
             address: receiver.local_addr(),
@@ -208,7 +209,7 @@ impl WebhookKeeper {
         }
         let started = runtime::handle().and_then(|runtime| {
             let _context = runtime.enter();
-            running.feed.keep_webhook(webhook, policy)
+            running.feed.completions()?.keep_webhook(webhook, policy)
         });
         let keeper = started.map_err(|error| raise(py, &error))?;
         Ok(Self { keeper: Slot::new("webhook keeper", Arc::new(keeper)) })

@@ -1,10 +1,11 @@
 """Generations of Pico's API, and the notes that only the newest has."""
 
+from pathlib import Path
 from typing import List
 
 import pytest
 
-from pico_erp import GraphQLError, InvalidArgumentError, NoteEvent, Sandbox
+from pico_erp import GraphQLError, InvalidArgumentError, NoteEvent, Sandbox, Store
 
 WAIT = 20.0
 
@@ -57,6 +58,23 @@ def test_notes_are_listed_and_streamed_by_iterator_and_by_callback() -> None:
         assert second.at >= first.at
         assert client.note_events(id="n-1") == [first, second]
         assert len(client.note_events()) == 3
+
+
+def test_notes_are_handed_out_until_they_are_acknowledged(tmp_path: Path) -> None:
+    with Sandbox(generation="G3") as sandbox, sandbox.client(generation="auto") as client:
+        sandbox.add_note("before the feed", id="n-1", external_id="T-1")
+        with Store(tmp_path / "erp.pico") as store:
+            with client.notes_feed(store, external_id="T-1") as feed:
+                first = feed.next(WAIT)
+                assert first.note.text == "before the feed"
+                sandbox.add_note("another")
+                sandbox.add_note("changed", id="n-1", external_id="T-1")
+                first.ack()
+                with feed.next(WAIT) as note:
+                    assert note.text == "changed"
+            counts = store.notes_inbox.counts()
+            assert (counts.acked, counts.ready) == (2, 0)
+            assert store.inbox.counts().acked == 0
 
 
 def test_a_pico_without_notes_says_so() -> None:

@@ -118,6 +118,7 @@ static void call_all_that_waits_for_a_store(void) {
     CHECK_STATUS(PICO_E_REENTRANT, pico_inbox_replay_dead(NULL, NULL, &error));
     CHECK_STATUS(PICO_E_REENTRANT, pico_inbox_drop(NULL, 1, &error));
     CHECK_STATUS(PICO_E_REENTRANT, pico_feed_start(client, NULL, NULL, NULL, &error));
+    CHECK_STATUS(PICO_E_REENTRANT, pico_feed_start_notes(client, NULL, NULL, NULL, NULL, &error));
     CHECK_STATUS(PICO_E_REENTRANT, pico_feed_opened(NULL, NULL, &error));
     CHECK_STATUS(PICO_E_REENTRANT, pico_feed_next(NULL, NULL, NULL, &error));
     CHECK_STATUS(PICO_E_REENTRANT, pico_feed_status_json(NULL, NULL, &error));

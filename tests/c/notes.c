@@ -6,6 +6,8 @@
 
 #include "orders.h"
 
+#include <unistd.h>
+
 static pico_client_t *client_with(int32_t generation) {
     pico_options_t *options = options_for_the_sandbox();
     OK(pico_options_set_generation(options, generation, &error));
@@ -80,6 +82,47 @@ static void notes_are_listed_and_narrowed(void) {
     pico_client_free(client);
 }
 
+static void a_feed_of_notes_hands_each_out_until_it_is_acknowledged(void) {
+    pico_client_t *client = client_with(PICO_GENERATION_AUTO);
+    pico_note_filter_t filter = {0};
+    pico_inbox_counts_t counts = {0};
+    pico_store_t *store = NULL, *notes = NULL;
+    pico_feed_t *feed = NULL;
+    pico_call_t *call = NULL;
+    pico_delivery_t *delivery = NULL;
+    const pico_note_t *note;
+    char path[4096];
+
+    snprintf(path, sizeof path, "%s/notes-%ld.pico", getenv("TEST_FOLDER"), (long)getpid());
+    OK(pico_store_open(path, NULL, &store, &error));
+    filter.struct_size = sizeof filter;
+    filter.external_id = "T-1";
+    OK(pico_feed_start_notes(client, store, &filter, NULL, &feed, &error));
+    OK(pico_call_new(&call, &error));
+    OK(pico_call_set_timeout_ms(call, 1000 * DEADLINE_SECONDS, &error));
+    OK(pico_feed_next(feed, call, &delivery, &error));
+    note = pico_delivery_note(delivery);
+    CHECK(note != NULL && strcmp(note->text, "worn") == 0);
+    CHECK(pico_delivery_completion(delivery) == NULL);
+    CHECK(strncmp(pico_delivery_key(delivery), note->id, strlen(note->id)) == 0);
+    OK(pico_delivery_ack(delivery, NULL, &error));
+    pico_delivery_free(delivery);
+
+    OK(pico_store_notes(store, &notes, &error));
+    counts.struct_size = sizeof counts;
+    OK(pico_inbox_counts(notes, &counts, &error));
+    CHECK(counts.acked == 1 && counts.ready == 0);
+    OK(pico_inbox_counts(store, &counts, &error));
+    CHECK(counts.acked == 0);
+    pico_call_free(call);
+    pico_store_free(notes);
+    pico_feed_close(feed, 1000 * DEADLINE_SECONDS, NULL);
+    pico_feed_free(feed);
+    OK(pico_store_close(store, 1000 * DEADLINE_SECONDS, &error));
+    pico_store_free(store);
+    pico_client_free(client);
+}
+
 static void without_notes_both_ways_say_so(void) {
     pico_client_t *client = client_with(PICO_GENERATION_AUTO);
     pico_notes_t *notes = NULL;
@@ -119,6 +162,7 @@ int main(int argc, char **argv) {
     completions_have_the_newer_fields(is_g3);
     if (is_g3) {
         notes_are_listed_and_narrowed();
+        a_feed_of_notes_hands_each_out_until_it_is_acknowledged();
     } else {
         without_notes_both_ways_say_so();
     }

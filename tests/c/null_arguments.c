@@ -138,6 +138,7 @@ static void stores_and_feeds_refuse_null(pico_client_t *client) {
     REFUSED(pico_store_set_aside(NULL, NULL, E));
     REFUSED(pico_store_close(NULL, 0, E));
     REFUSED(pico_store_plant(NULL, NULL, NULL, E));
+    REFUSED(pico_store_notes(NULL, NULL, E));
     REFUSED(pico_store_plants(NULL, NULL, E));
     REFUSED(pico_store_rebind(NULL, client, E));
     REFUSED(pico_plants_start(NULL, NULL, E));
@@ -184,6 +185,8 @@ static void stores_and_feeds_refuse_null(pico_client_t *client) {
     pico_feed_options_free(NULL);
     REFUSED(pico_feed_start(NULL, NULL, NULL, NULL, E));
     REFUSED(pico_feed_start(client, NULL, NULL, NULL, E));
+    REFUSED(pico_feed_start_notes(NULL, NULL, NULL, NULL, NULL, E));
+    REFUSED(pico_feed_start_notes(client, NULL, NULL, NULL, NULL, E));
     REFUSED(pico_feed_opened(NULL, NULL, E));
     REFUSED(pico_feed_next(NULL, NULL, NULL, E));
     REFUSED(pico_feed_deliver(NULL, NULL, E));
@@ -200,6 +203,7 @@ static void stores_and_feeds_refuse_null(pico_client_t *client) {
     REFUSED(pico_delivery_retry_after(NULL, 0, NULL, E));
     REFUSED(pico_delivery_set_reason(NULL, NULL, E));
     CHECK(pico_delivery_completion(NULL) == NULL && pico_delivery_json(NULL, NULL) == NULL);
+    CHECK(pico_delivery_note(NULL) == NULL);
     CHECK(pico_delivery_key(NULL) == NULL && pico_delivery_id(NULL) == 0 && pico_delivery_attempt(NULL) == 0);
     CHECK(pico_delivery_source(NULL) == 0 && pico_delivery_arrived(NULL) == NULL);
     CHECK(pico_delivery_arrived_ms(NULL) == PICO_NO_TIME && pico_delivery_retain(NULL) == NULL);

@@ -75,7 +75,7 @@ pub(crate) enum Command {
     /// Webhook registrations
     #[command(subcommand)]
     Webhooks(Webhooks),
-    /// The completions in a store
+    /// The completions in a store, or its notes
     #[command(subcommand)]
     Inbox(InboxCommand),
     /// The orders in a store
@@ -150,6 +150,19 @@ pub(crate) enum Notes {
         #[arg(long)]
         states: bool,
     },
+    /// Print each change of a note as it happens, and those that were missed, a line of JSON each, until Ctrl-C
+    ///
+    /// As `completions follow`, beside which it may run on the same store: what was printed, or what --exec took, never
+    /// comes again. A program is told the key and the attempt by PICO_NOTE_KEY and PICO_NOTE_ATTEMPT.
+    Follow(FollowNotes),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FollowNotes {
+    #[command(flatten)]
+    pub(crate) choice: NoteChoice,
+    #[command(flatten)]
+    pub(crate) follow: Follow,
 }
 
 /// Which notes.
@@ -270,6 +283,16 @@ pub(crate) struct At {
     pub(crate) store: PathBuf,
 }
 
+/// Which of the inboxes of a store.
+#[derive(Debug, Args)]
+pub(crate) struct InboxPlace {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// The notes that `notes follow` took in, instead of completions
+    #[arg(long)]
+    pub(crate) notes: bool,
+}
+
 /// Which store, and which plant in it.
 #[derive(Debug, Args)]
 pub(crate) struct Place {
@@ -367,7 +390,7 @@ pub(crate) enum InboxCommand {
     /// List them
     List {
         #[command(flatten)]
-        place: Place,
+        place: InboxPlace,
         /// Only those in this state
         #[arg(long, value_enum)]
         state: Option<InboxStateName>,
@@ -378,7 +401,7 @@ pub(crate) enum InboxCommand {
     /// Show one with all that is known of it, as JSON
     Show {
         #[command(flatten)]
-        place: Place,
+        place: InboxPlace,
         /// Its number in the inbox
         id: i64,
     },
@@ -386,7 +409,7 @@ pub(crate) enum InboxCommand {
     #[command(group = ArgGroup::new("which").required(true))]
     Replay {
         #[command(flatten)]
-        place: Place,
+        place: InboxPlace,
         /// The one with this number
         #[arg(group = "which")]
         id: Option<i64>,
@@ -397,7 +420,7 @@ pub(crate) enum InboxCommand {
     /// Give a dead letter up for good
     Drop {
         #[command(flatten)]
-        place: Place,
+        place: InboxPlace,
         /// Its number in the inbox
         id: i64,
     },

@@ -1,17 +1,17 @@
-//! `pico-erp completions follow` and `pico-erp webhooks receive`: completions from a durable feed, a line of JSON each, or
-//! each to a program.
+//! `pico-erp completions follow`, `pico-erp notes follow` and `pico-erp webhooks receive`: completions, or notes, from a durable
+//! feed, a line of JSON each, or each to a program.
 
 use std::process::Stdio;
 use std::time::Duration;
 
 use pico_erp::{
-    Delivery, Feed, FeedPolicy, FeedStart, KeeperPolicy, StreamPolicy, WebhookKeeper, WebhookReceiver,
-    WebhookSubscribe,
+    Client, Delivery, Feed, FeedItem, FeedPolicy, FeedStart, KeeperPolicy, NoteEvent, OrderComplete, Store,
+    StreamPolicy, WebhookKeeper, WebhookReceiver, WebhookSubscribe,
 };
 use tokio::io::AsyncWriteExt as _;
 
-use crate::args::{Connection, Consume, Follow, Receive};
-use crate::calls::{builder, header};
+use crate::args::{Connection, Consume, Follow, FollowNotes, Receive};
+use crate::calls::{builder, header, note_filter};
 use crate::exit::Failure;
 use crate::inbox::make;
 use crate::metrics;
@@ -22,14 +22,46 @@ const NEVER: i32 = 65;
 /// How long what is in hand at the end may take to be settled.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// What a program is told of a thing besides the thing, and as what it is printed beside the plant.
+pub(crate) trait Told: FeedItem {
+    const NAME: &'static str;
+    const KEY: &'static str;
+    const ATTEMPT: &'static str;
+}
+
+impl Told for OrderComplete {
+    const NAME: &'static str = "completion";
+    const KEY: &'static str = "PICO_COMPLETION_KEY";
+    const ATTEMPT: &'static str = "PICO_COMPLETION_ATTEMPT";
+}
+
+impl Told for NoteEvent {
+    const NAME: &'static str = "note";
+    const KEY: &'static str = "PICO_NOTE_KEY";
+    const ATTEMPT: &'static str = "PICO_NOTE_ATTEMPT";
+}
+
 pub(crate) async fn follow(connection: &Connection, follow: Follow) -> Result<(), Failure> {
-    let stream = StreamPolicy { transport: follow.transport.into(), ..StreamPolicy::default() };
-    let client = builder(connection)?.stream(stream).build()?;
-    let policy = FeedPolicy { start: start(&follow.consume)?, ..FeedPolicy::default() };
-    let store = make(&follow.consume.place).await?;
+    let (client, store, policy) = ends(connection, &follow).await?;
     let _metrics = metrics::serve(&store, &follow.consume.metrics).await?;
     let feed = Feed::builder(&client, &store).policy(policy).start().await?;
     consume(&feed, &follow.consume).await
+}
+
+pub(crate) async fn notes(connection: &Connection, command: FollowNotes) -> Result<(), Failure> {
+    let FollowNotes { choice, follow } = command;
+    let (client, store, policy) = ends(connection, &follow).await?;
+    let _metrics = metrics::serve(&store, &follow.consume.metrics).await?;
+    let feed = Feed::notes(&client, &store).filter(note_filter(choice)).policy(policy).start().await?;
+    consume(&feed, &follow.consume).await
+}
+
+/// What a feed runs between, and how.
+async fn ends(connection: &Connection, follow: &Follow) -> Result<(Client, Store, FeedPolicy), Failure> {
+    let stream = StreamPolicy { transport: follow.transport.into(), ..StreamPolicy::default() };
+    let client = builder(connection)?.stream(stream).build()?;
+    let policy = FeedPolicy { start: start(&follow.consume)?, ..FeedPolicy::default() };
+    Ok((client, make(&follow.consume.place).await?, policy))
 }
 
 pub(crate) async fn receive(connection: &Connection, receive: Receive) -> Result<(), Failure> {
@@ -79,8 +111,8 @@ fn start(consume: &Consume) -> Result<FeedStart, Failure> {
     }
 }
 
-/// Hands out completions until Ctrl-C, or until there were enough.
-async fn consume(feed: &Feed, consume: &Consume) -> Result<(), Failure> {
+/// Hands out completions, or notes, until Ctrl-C, or until there were enough.
+async fn consume<E: Told>(feed: &Feed<E>, consume: &Consume) -> Result<(), Failure> {
     let mut notices = feed.notices();
     let mut left = consume.count;
     let outcome = loop {
@@ -112,8 +144,8 @@ async fn consume(feed: &Feed, consume: &Consume) -> Result<(), Failure> {
 }
 
 /// Prints it or hands it to the program, and answers; whether it was acknowledged.
-pub(crate) async fn settle(
-    delivery: Delivery,
+pub(crate) async fn settle<E: Told>(
+    delivery: Delivery<E>,
     exec: &[String],
     plant: Option<&str>,
 ) -> Result<bool, Failure> {
@@ -123,7 +155,7 @@ pub(crate) async fn settle(
             None => json_line(delivery.raw())?,
             Some(plant) => value(&serde_json::json!({
                 "plant": plant,
-                "completion": delivery.raw().decode::<serde_json::Value>()?,
+                E::NAME: delivery.raw().decode::<serde_json::Value>()?,
             }))?,
         }
         delivery.ack().await?;
@@ -132,8 +164,8 @@ pub(crate) async fn settle(
     let mut child = tokio::process::Command::new(program)
         .args(arguments)
         .envs(plant.map(|plant| ("PICO_PLANT", plant)))
-        .env("PICO_COMPLETION_KEY", delivery.key())
-        .env("PICO_COMPLETION_ATTEMPT", delivery.attempt().to_string())
+        .env(E::KEY, delivery.key())
+        .env(E::ATTEMPT, delivery.attempt().to_string())
         .stdin(Stdio::piped())
         .kill_on_drop(true)
         .spawn()

@@ -1,8 +1,8 @@
 //! `pico-erp inbox`: looking into a store, and mending it. Works while a feed runs on it.
 
-use pico_erp::{InboxEntry, InboxState, Store};
+use pico_erp::{Inbox, InboxEntry, InboxState, Store};
 
-use crate::args::{InboxCommand, Place};
+use crate::args::{InboxCommand, InboxPlace, Place};
 use crate::exit::Failure;
 use crate::output::{cell, line, table, time, value};
 
@@ -12,15 +12,20 @@ const PAGE: usize = 500;
 pub(crate) async fn run(command: InboxCommand, json: bool) -> Result<(), Failure> {
     match command {
         InboxCommand::List { place, state, limit } => {
-            list(&open(&place).await?, state.map(Into::into), limit, json).await
+            list(&inbox(&place).await?, state.map(Into::into), limit, json).await
         }
         InboxCommand::Show { place, id } => {
-            let entry = open(&place).await?.inbox().entry(id).await?;
-            let entry = entry.ok_or_else(|| Failure::other(format!("there is no completion {id}")))?;
+            let entry = inbox(&place).await?.entry(id).await?;
+            let entry = entry.ok_or_else(|| {
+                Failure::other(format!(
+                    "there is no {} {id}",
+                    if place.notes { "note" } else { "completion" }
+                ))
+            })?;
             value(&entry.to_json().decode()?)
         }
         InboxCommand::Replay { place, id, dead: _ } => {
-            let inbox = open(&place).await?.inbox();
+            let inbox = inbox(&place).await?;
             let replayed = match id {
                 Some(id) => inbox.replay(id).await.map(|()| 1)?,
                 None => inbox.replay_dead().await?,
@@ -31,13 +36,18 @@ pub(crate) async fn run(command: InboxCommand, json: bool) -> Result<(), Failure
             line(&format!("{replayed} to be handed out again"))
         }
         InboxCommand::Drop { place, id } => {
-            open(&place).await?.inbox().drop_dead(id).await?;
+            inbox(&place).await?.drop_dead(id).await?;
             if json {
                 return value(&serde_json::json!({ "dropped": id }));
             }
             line(&format!("{id} dropped"))
         }
     }
+}
+
+async fn inbox(place: &InboxPlace) -> Result<Inbox, Failure> {
+    let store = open(&place.place).await?;
+    Ok(if place.notes { store.notes_inbox() } else { store.inbox() })
 }
 
 /// A store that is there; looking into one makes none.
@@ -58,12 +68,11 @@ fn of(store: Store, place: &Place) -> Result<Store, Failure> {
 }
 
 async fn list(
-    store: &Store,
+    inbox: &Inbox,
     state: Option<InboxState>,
     limit: Option<usize>,
     json: bool,
 ) -> Result<(), Failure> {
-    let inbox = store.inbox();
     let (mut entries, mut after) = (Vec::new(), 0);
     loop {
         let wanted = limit.map_or(PAGE, |limit| (limit - entries.len()).min(PAGE));

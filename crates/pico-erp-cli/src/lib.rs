@@ -86,6 +86,7 @@ async fn dispatch(arguments: Arguments) -> Result<(), Failure> {
             let printing = stream::Printing { count, transport, states };
             stream::notes(connection, choice, &printing).await
         }
+        Command::Notes(Notes::Follow(command)) => follow::notes(connection, command).await,
         Command::Webhooks(command) => calls::webhooks(connection, command).await,
         Command::Inbox(command) => inbox::run(command, connection.json).await,
         #[cfg(feature = "alpha")]

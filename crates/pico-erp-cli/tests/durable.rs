@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use pico_erp::{Client, OrderSave, Proxy, Token};
-use pico_erp_sandbox::{CompletionSpec, Config, Sandbox, Waits};
+use pico_erp_sandbox::{CompletionSpec, Config, Generation, NoteSpec, Sandbox, Waits};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
@@ -326,4 +326,22 @@ async fn a_store_is_prepared_parted_into_plants_and_rebound() {
     assert_eq!(output.status.code(), Some(2));
     let output = plant.command(&["store", "plants", "--store", "mysql://h/d"]).output().await.unwrap();
     assert!(String::from_utf8(output.stderr).unwrap().contains("is no kind of store"));
+}
+
+#[tokio::test]
+async fn notes_are_followed_until_they_are_taken_and_have_an_inbox_of_their_own() {
+    let config = Config { token: Some(TOKEN.into()), generation: Generation::G3, ..Config::default() };
+    let plant = Plant { sandbox: Sandbox::start(config).await.unwrap(), ..Plant::new().await };
+    plant.sandbox.add_note(NoteSpec::new("worn")).unwrap();
+    plant.sandbox.add_note(NoteSpec::new("mended")).unwrap();
+    let follow = ["--generation", "auto", "notes", "follow", "--count", "1"];
+    let first = plant.json_lines(&follow).await;
+    let second = plant.json_lines(&follow).await;
+    assert_eq!((&first[0]["text"], &second[0]["text"]), (&"worn".into(), &"mended".into()));
+    let notes = plant.json_lines(&["inbox", "list", "--notes", "--json"]).await;
+    assert_eq!(
+        notes.iter().map(|note| note["state"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["acked", "acked"]
+    );
+    assert!(plant.json_lines(&["inbox", "list", "--json"]).await.is_empty());
 }

@@ -1,13 +1,14 @@
-//! [`pico_delivery_t`]: a completion of a feed in the caller's hands, which owes an answer: by the return value of a callback,
+//! [`pico_delivery_t`]: a completion or a note of a feed in the caller's hands, which owes an answer: by the return value of a callback,
 //! or by a function that waits until the answer is on disk.
 
 use std::ffi::c_char;
 use std::mem::MaybeUninit;
+use std::pin::Pin;
 use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use pico_erp::{Delivery, Error, ErrorKind, OrderComplete, Source, runtime};
+use pico_erp::{Error, ErrorKind, NoteEvent, OrderComplete, Source, runtime};
 
 use crate::call::{control, limit, pico_call_t};
 use crate::error::pico_error_t;
@@ -15,9 +16,10 @@ use crate::guard;
 use crate::input::{optional_text, required, text};
 use crate::options::milliseconds;
 use crate::returns::{
-    ReturnDelivery, ReturnInt32, ReturnInt64, ReturnNothing, ReturnOrderComplete, ReturnStatus, ReturnText,
-    ReturnUint32,
+    ReturnDelivery, ReturnInt32, ReturnInt64, ReturnNote, ReturnNothing, ReturnOrderComplete, ReturnStatus,
+    ReturnText, ReturnUint32,
 };
+use crate::subject::{AnyDelivery, Subject, whichever};
 use crate::text::{CText, JsonText};
 use crate::views::{PICO_NO_TIME, Typed};
 
@@ -42,7 +44,8 @@ pub const PICO_SOURCE_WEBHOOK: i32 = 4;
 /// By the catch-up query: no live source had brought it.
 pub const PICO_SOURCE_CATCH_UP: i32 = 5;
 
-/// A completion of a feed, which is handed out again until it is acknowledged. Any thread.
+/// A completion of a feed, which is handed out again until it is acknowledged; a note of a feed of notes, where these
+/// functions say completion. Any thread.
 pub struct pico_delivery_t(Arc<Given>);
 
 /// What the handles of one delivery share.
@@ -55,9 +58,9 @@ struct Given {
     key: CText,
     plant: CText,
     json: JsonText,
-    completion: Typed<OrderComplete>,
+    item: Subject<Typed<OrderComplete>, Typed<NoteEvent>>,
     /// The duty to answer, until somebody does. With the last handle it is let go of: handed out again.
-    open: Mutex<Option<Delivery>>,
+    open: Mutex<Option<AnyDelivery>>,
     wish: Mutex<Wish>,
 }
 
@@ -75,12 +78,12 @@ enum Answer {
 }
 
 impl Answer {
-    async fn give(self, delivery: Delivery) -> Result<(), Error> {
-        match self {
+    async fn give(self, delivery: AnyDelivery) -> Result<(), Error> {
+        whichever!(delivery, delivery => match self {
             Self::Ack => delivery.ack().await,
             Self::Retry { wait, reason } => delivery.retry(wait, &reason).await,
             Self::Reject { reason } => delivery.reject(&reason).await,
-        }
+        })
     }
 }
 
@@ -101,22 +104,28 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl pico_delivery_t {
-    /// `plant` is empty where there is but one.
-    pub(crate) fn new(delivery: Delivery, plant: &str) -> Self {
-        let arrived = delivery.arrived();
-        Self(Arc::new(Given {
-            id: delivery.id(),
-            attempt: delivery.attempt(),
-            source: source_of(delivery.source()),
-            arrived_ms: arrived.as_millisecond(),
-            arrived: CText::new(&arrived.to_string()),
-            key: CText::new(&delivery.key()),
-            plant: CText::new(plant),
-            json: JsonText::value(delivery.raw().clone()),
-            completion: Typed::new(delivery.completion().clone()),
-            open: Mutex::new(Some(delivery)),
-            wish: Mutex::default(),
-        }))
+    pub(crate) fn new(delivery: impl Into<AnyDelivery>) -> Self {
+        let delivery = delivery.into();
+        let item = match &delivery {
+            Subject::Completions(delivery) => Subject::Completions(Typed::new(delivery.completion().clone())),
+            Subject::Notes(delivery) => Subject::Notes(Typed::new(delivery.note().clone())),
+        };
+        whichever!(&delivery, given => {
+            let arrived = given.arrived();
+            Self(Arc::new(Given {
+                id: given.id(),
+                attempt: given.attempt(),
+                source: source_of(given.source()),
+                arrived_ms: arrived.as_millisecond(),
+                arrived: CText::new(&arrived.to_string()),
+                key: CText::new(&given.key()),
+                plant: CText::new(given.plant()),
+                json: JsonText::value(given.raw().clone()),
+                item,
+                open: Mutex::new(Some(delivery)),
+                wish: Mutex::default(),
+            }))
+        })
     }
 
     /// Carries out what a callback returned, on a thread that may block.
@@ -164,13 +173,26 @@ fn answer(
     runtime::block_on(answering, limit, cancel.as_ref())
 }
 
-/// The completed order. Lives as long as the delivery. NULL for NULL.
+/// The completed order. Lives as long as the delivery. NULL for NULL, and for a delivery of a note.
 #[unsafe(no_mangle)]
 pub extern "C" fn pico_delivery_completion(delivery: Option<&pico_delivery_t>) -> ReturnOrderComplete {
-    guard::get(ptr::null(), || delivery.map_or(ptr::null(), |delivery| delivery.0.completion.view()))
+    guard::get(ptr::null(), || match delivery.map(|delivery| &delivery.0.item) {
+        Some(Subject::Completions(completion)) => completion.view(),
+        Some(Subject::Notes(_)) | None => ptr::null(),
+    })
 }
 
-/// The completed order as Pico sent it. `length` (may be NULL) receives the length without the NUL. Lives as
+/// The note, as it was at this event, of a feed of notes. Lives as long as the delivery. NULL for NULL, and for a delivery of
+/// a completion.
+#[unsafe(no_mangle)]
+pub extern "C" fn pico_delivery_note(delivery: Option<&pico_delivery_t>) -> ReturnNote {
+    guard::get(ptr::null(), || match delivery.map(|delivery| &delivery.0.item) {
+        Some(Subject::Notes(note)) => note.view(),
+        Some(Subject::Completions(_)) | None => ptr::null(),
+    })
+}
+
+/// The completed order, or the note, as Pico sent it. `length` (may be NULL) receives the length without the NUL. Lives as
 /// long as the delivery. NULL for NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn pico_delivery_json(
@@ -288,7 +310,9 @@ pub extern "C" fn pico_delivery_extend(
         let visible = milliseconds("visible_ms", visible_ms)?;
         let (limit, cancel) = control(call);
         let extending = match &*locked(&given.open) {
-            Some(delivery) => delivery.extend(visible),
+            Some(delivery) => whichever!(delivery, delivery => {
+                Box::pin(delivery.extend(visible)) as Pin<Box<dyn Future<Output = _> + Send>>
+            }),
             None => return Err(Error::invalid("delivery", "has been answered already")),
         };
         runtime::block_on(extending, limit, cancel.as_ref())

@@ -1,4 +1,4 @@
-//! The feed: completions that are handed out until they are acknowledged, by callback or one by one.
+//! The feed: completions, or notes, that are handed out until they are acknowledged, by callback or one by one.
 //!
 //! [`crate::delivery`] is what it hands out, [`crate::dispatch`] calls back, [`crate::feed_options`] has the settings.
 
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use pico_erp::{Delivery, Error, ErrorKind, Feed, FeedNotice, FeedNotices, runtime};
+use pico_erp::{Error, ErrorKind, Feed, FeedNotice, FeedNotices, OrderCompleteFilter, runtime};
 use tokio::sync::Mutex;
 
 use crate::call::{control, limit, pico_call_t};
@@ -20,22 +20,24 @@ use crate::feed_options::pico_feed_options_t;
 use crate::guard;
 use crate::input::required;
 use crate::lifecycle::{Child, Lifecycle, deadline};
+use crate::notes::{note_filter, pico_note_filter_t};
 use crate::owned_text::pico_text_t;
 use crate::returns::{ReturnNothing, ReturnStatus};
 use crate::store::pico_store_t;
+use crate::subject::{AnyDelivery, AnyFeed, Subject, whichever};
 use crate::text::CText;
 
 /// In place of "for ever", where a time can be added to.
 pub(crate) const AGES: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
-/// The completions of a Pico, each until it is acknowledged. Thread-safe.
+/// The completions of a Pico, or its notes, each until it is acknowledged. Thread-safe.
 pub struct pico_feed_t {
     inner: Arc<FeedInner>,
 }
 
 /// What the handle, the callbacks and the client share.
 pub(crate) struct FeedInner {
-    pub(crate) core: Feed,
+    pub(crate) core: AnyFeed,
     delivering: Lifecycle,
     noticing: Lifecycle,
     by_callback: AtomicBool,
@@ -48,11 +50,29 @@ impl FeedInner {
     fn end_now(&self) {
         self.delivering.end();
         self.noticing.end();
-        self.core.end();
+        whichever!(&self.core, feed => feed.end());
     }
 }
 
 impl pico_feed_t {
+    /// A feed that has just been started, which ends with its client.
+    fn of(core: AnyFeed, client: &Arc<ClientInner>) -> Result<Self, Error> {
+        let inner = Arc::new(FeedInner {
+            core,
+            delivering: Lifecycle::default(),
+            noticing: Lifecycle::default(),
+            by_callback: AtomicBool::new(false),
+            with_notices: AtomicBool::new(false),
+            _client: Arc::clone(client),
+        });
+        // Nothing calls back yet, so there is nothing to wait for.
+        inner.delivering.finish();
+        inner.noticing.finish();
+        let child: Arc<dyn Child> = inner.clone();
+        client.adopt(&child)?;
+        Ok(Self { inner })
+    }
+
     /// The inside of a feed that must be there and not ended.
     pub(crate) fn open(feed: Option<&Self>) -> Result<&Arc<FeedInner>, Error> {
         let inner = &required("feed", feed)?.inner;
@@ -82,23 +102,23 @@ impl Drop for pico_feed_t {
 }
 
 impl Dispatch for FeedInner {
-    type Item = Delivery;
+    type Item = AnyDelivery;
     type Callback = DeliveryCallback;
 
     fn lifecycle(&self) -> &Lifecycle {
         &self.delivering
     }
 
-    async fn next(&self) -> Option<Delivery> {
+    async fn next(&self) -> Option<AnyDelivery> {
         self.core.next().await?.inspect_err(|error| tracing::error!(%error, "the feed ends")).ok()
     }
 
-    fn call(&self, callback: &DeliveryCallback, item: Delivery) -> bool {
+    fn call(&self, callback: &DeliveryCallback, item: AnyDelivery) -> bool {
         if self.delivering.is_ending() {
-            item.put_back();
+            whichever!(item, delivery => delivery.put_back());
             return false;
         }
-        let delivery = pico_delivery_t::new(item, self.core.store().plant_name());
+        let delivery = pico_delivery_t::new(item);
         delivery.answered(callback.call(&delivery));
         true
     }
@@ -159,20 +179,43 @@ pub extern "C" fn pico_feed_start(
         if let Some(options) = options {
             builder = builder.filter(options.filter.clone()).policy(options.policy);
         }
-        let inner = Arc::new(FeedInner {
-            core: client.wait(None, builder.start())?,
-            delivering: Lifecycle::default(),
-            noticing: Lifecycle::default(),
-            by_callback: AtomicBool::new(false),
-            with_notices: AtomicBool::new(false),
-            _client: Arc::clone(client),
-        });
-        // Nothing calls back yet, so there is nothing to wait for.
-        inner.delivering.finish();
-        inner.noticing.finish();
-        let child: Arc<dyn Child> = inner.clone();
-        client.adopt(&child)?;
-        out.write(Box::into_raw(Box::new(pico_feed_t { inner })));
+        let core = Subject::Completions(client.wait(None, builder.start())?);
+        out.write(Box::into_raw(Box::new(pico_feed_t::of(core, client)?)));
+        Ok(())
+    })
+}
+
+/// Starts a feed of operators' notes (generation G3), each change of one by itself. It is as one of completions, which may
+/// run beside it on the same store, but that notes come by the stream and the query only: there are no webhooks of them.
+/// Changes of one note come in the order of their times. pico_delivery_note() is the note, and pico_store_notes() gives
+/// what the inbox functions take. `filter` may be NULL for all notes, and `options` for defaults;
+/// PICO_E_INVALID_ARGUMENT when these narrow completions by pico_feed_options_set_filter(). All else as
+/// pico_feed_start(). Waits for the disk.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pico_feed_start_notes(
+    client: Option<&pico_client_t>,
+    store: Option<&pico_store_t>,
+    filter: *const pico_note_filter_t,
+    options: Option<&pico_feed_options_t>,
+    feed: Option<&mut MaybeUninit<*mut pico_feed_t>>,
+    error: Option<&mut MaybeUninit<*mut pico_error_t>>,
+) -> ReturnStatus {
+    guard::waiting(error, || {
+        let (client, store) = (pico_client_t::open(client)?, pico_store_t::core(store)?);
+        let out = required("feed", feed)?;
+        // SAFETY: a filter or NULL, by the header.
+        let mut builder = Feed::notes(&client.core, store).filter(unsafe { note_filter(filter) }?);
+        if let Some(options) = options {
+            if options.filter != OrderCompleteFilter::all() {
+                return Err(Error::invalid(
+                    "options",
+                    "have a filter of completions; give options without one, and the filter of notes",
+                ));
+            }
+            builder = builder.policy(options.policy);
+        }
+        let core = Subject::Notes(client.wait(None, builder.start())?);
+        out.write(Box::into_raw(Box::new(pico_feed_t::of(core, client)?)));
         Ok(())
     })
 }
@@ -189,7 +232,11 @@ pub extern "C" fn pico_feed_opened(
     guard::waiting(error, || {
         let inner = Arc::clone(pico_feed_t::open(feed)?);
         let (limit, cancel) = control(call);
-        runtime::block_on(inner.core.opened(), limit, cancel.as_ref())
+        runtime::block_on(
+            async { whichever!(&inner.core, feed => feed.opened().await) },
+            limit,
+            cancel.as_ref(),
+        )
     })
 }
 
@@ -217,8 +264,7 @@ pub extern "C" fn pico_feed_next(
         let (limit, cancel) = control(call);
         let next = async { inner.core.next().await.unwrap_or_else(|| Err(ended())) };
         let taken = runtime::block_on(next, limit, cancel.as_ref())?;
-        let plant = inner.core.store().plant_name();
-        out.write(Box::into_raw(Box::new(pico_delivery_t::new(taken, plant))));
+        out.write(Box::into_raw(Box::new(pico_delivery_t::new(taken))));
         Ok(())
     })
 }
@@ -271,7 +317,8 @@ pub extern "C" fn pico_feed_on_notice(
         if !inner.noticing.begin() {
             return Err(ended());
         }
-        let noticing = Noticing { feed: Arc::clone(inner), notices: Mutex::new(inner.core.notices()) };
+        let notices = whichever!(&inner.core, feed => feed.notices());
+        let noticing = Noticing { feed: Arc::clone(inner), notices: Mutex::new(notices) };
         runtime.spawn(dispatch::run(Arc::new(noticing), callback.take(function)));
         Ok(())
     })
@@ -284,7 +331,7 @@ pub extern "C" fn pico_feed_catch_up(
     error: Option<&mut MaybeUninit<*mut pico_error_t>>,
 ) -> ReturnStatus {
     guard::status(error, || {
-        pico_feed_t::open(feed)?.core.catch_up();
+        whichever!(&pico_feed_t::open(feed)?.core, feed => feed.catch_up());
         Ok(())
     })
 }
@@ -301,7 +348,8 @@ pub extern "C" fn pico_feed_status_json(
     guard::waiting(error, || {
         let inner = Arc::clone(&required("feed", feed)?.inner);
         let out = required("json", json)?;
-        let status = runtime::block_on(inner.core.status(), None, None)?;
+        let status =
+            runtime::block_on(async { whichever!(&inner.core, feed => feed.status().await) }, None, None)?;
         out.write(pico_text_t::give(status.to_json().as_str()));
         Ok(())
     })
@@ -325,7 +373,7 @@ pub extern "C" fn pico_feed_close(
         inner.delivering.end();
         inner.noticing.end();
         let closing = async {
-            inner.core.close(grace.unwrap_or(AGES).min(AGES)).await;
+            whichever!(&inner.core, feed => feed.close(grace.unwrap_or(AGES).min(AGES)).await);
             Ok(())
         };
         runtime::block_on(closing, None, None)?;

@@ -1,5 +1,5 @@
-//! The completions in a store: counted, listed, replayed, dropped. Needs no feed, and works beside one, from another process
-//! too.
+//! The completions in a store, or its notes: counted, listed, replayed, dropped. Needs no feed, and works beside one, from
+//! another process too.
 
 use std::mem::MaybeUninit;
 
@@ -74,7 +74,7 @@ pub unsafe extern "C" fn pico_inbox_counts(
     error: Option<&mut MaybeUninit<*mut pico_error_t>>,
 ) -> ReturnStatus {
     guard::waiting(error, || {
-        let inbox = pico_store_t::core(store)?.inbox();
+        let inbox = pico_store_t::inbox(store)?;
         let InboxCounts { ready, handed_out, waiting, acked, dead, skipped, .. } =
             runtime::block_on(inbox.counts(), None, None)?;
         let found = pico_inbox_counts_t { struct_size: 0, ready, handed_out, waiting, acked, dead, skipped };
@@ -98,7 +98,7 @@ pub extern "C" fn pico_inbox_list_json(
     error: Option<&mut MaybeUninit<*mut pico_error_t>>,
 ) -> ReturnStatus {
     guard::waiting(error, || {
-        let (inbox, out) = (pico_store_t::core(store)?.inbox(), required("json", json)?);
+        let (inbox, out) = (pico_store_t::inbox(store)?, required("json", json)?);
         let entries = runtime::block_on(inbox.entries(state_of(state)?, after, limit), None, None)?;
         let entries: Vec<_> = entries.iter().map(|entry| entry.to_json().as_str().to_owned()).collect();
         out.write(pico_text_t::give(&format!("[{}]", entries.join(","))));
@@ -115,7 +115,7 @@ pub extern "C" fn pico_inbox_replay(
     id: i64,
     error: Option<&mut MaybeUninit<*mut pico_error_t>>,
 ) -> ReturnStatus {
-    guard::waiting(error, || runtime::block_on(pico_store_t::core(store)?.inbox().replay(id), None, None))
+    guard::waiting(error, || runtime::block_on(pico_store_t::inbox(store)?.replay(id), None, None))
 }
 
 /// Hands all dead letters out again. `count` (may be NULL) receives how many there were. Waits for the disk.
@@ -126,7 +126,7 @@ pub extern "C" fn pico_inbox_replay_dead(
     error: Option<&mut MaybeUninit<*mut pico_error_t>>,
 ) -> ReturnStatus {
     guard::waiting(error, || {
-        let replayed = runtime::block_on(pico_store_t::core(store)?.inbox().replay_dead(), None, None)?;
+        let replayed = runtime::block_on(pico_store_t::inbox(store)?.replay_dead(), None, None)?;
         if let Some(count) = count {
             count.write(replayed);
         }
@@ -142,5 +142,5 @@ pub extern "C" fn pico_inbox_drop(
     id: i64,
     error: Option<&mut MaybeUninit<*mut pico_error_t>>,
 ) -> ReturnStatus {
-    guard::waiting(error, || runtime::block_on(pico_store_t::core(store)?.inbox().drop_dead(id), None, None))
+    guard::waiting(error, || runtime::block_on(pico_store_t::inbox(store)?.drop_dead(id), None, None))
 }

@@ -67,6 +67,7 @@ mod sender;
 mod status;
 mod store;
 mod store_plants;
+mod subject;
 mod subscription;
 mod taking;
 mod text;

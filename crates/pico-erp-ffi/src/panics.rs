@@ -92,6 +92,7 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
         execute::pico_client_execute(None, null(), 0, null(), 0, null(), None, None);
         execute::pico_client_execute_async(None, null(), 0, null(), 0, null(), None, None);
         feed::pico_feed_start(None, None, None, None);
+        feed::pico_feed_start_notes(None, None, null(), None, None);
         feed::pico_feed_opened(None, None);
         feed::pico_feed_next(None, None, None);
         feed::pico_feed_deliver(None, None);
@@ -198,6 +199,7 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
         store::pico_store_set_aside(null(), None);
         store::pico_store_close(None, 0);
         store_plants::pico_store_plant(None, null(), None);
+        store_plants::pico_store_notes(None, None);
         store_plants::pico_store_plants(None, None);
         store_plants::pico_store_rebind(None, None);
         plants::pico_plants_start(null(), None);
@@ -231,6 +233,7 @@ fn a_panic_in_any_export_is_caught_at_the_border() {
     giving! { called:
         client::pico_client_endpoint(None) => null();
         delivery::pico_delivery_completion(None) => null();
+        delivery::pico_delivery_note(None) => null();
         delivery::pico_delivery_json(None, None) => null();
         delivery::pico_delivery_key(None) => null();
         delivery::pico_delivery_plant(None) => null();

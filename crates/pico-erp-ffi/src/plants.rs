@@ -84,7 +84,7 @@ impl Dispatch for PlantsInner {
             item.delivery.put_back();
             return false;
         }
-        let delivery = pico_delivery_t::new(item.delivery, &item.plant);
+        let delivery = pico_delivery_t::new(item.delivery);
         delivery.answered(callback.call(&delivery));
         true
     }
@@ -141,7 +141,7 @@ pub extern "C" fn pico_plants_next(
         let (limit, cancel) = control(call);
         let next = async { inner.core.next().await.unwrap_or_else(|| Err(ended())) };
         let taken = runtime::block_on(next, limit, cancel.as_ref())?;
-        out.write(Box::into_raw(Box::new(pico_delivery_t::new(taken.delivery, &taken.plant))));
+        out.write(Box::into_raw(Box::new(pico_delivery_t::new(taken.delivery))));
         Ok(())
     })
 }

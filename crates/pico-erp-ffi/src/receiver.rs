@@ -68,7 +68,7 @@ pub extern "C" fn pico_receiver_start(
 ) -> ReturnStatus {
     guard::waiting(error, || {
         let (feed, out) = (pico_feed_t::open(feed)?, required("receiver", receiver)?);
-        let builder = feed.core.receiver();
+        let builder = feed.core.completions()?.receiver();
         let builder = match options {
             Some(options) => options.apply(builder),
             None => builder,

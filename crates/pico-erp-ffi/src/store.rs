@@ -10,7 +10,7 @@ use std::ptr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use pico_erp::{Error, Retention, Store, runtime};
+use pico_erp::{Error, Inbox, Retention, Store, runtime};
 use tokio::sync::watch;
 
 use crate::call::limit;
@@ -35,6 +35,8 @@ pub struct pico_store_options_t {
 /// program.
 pub struct pico_store_t {
     core: Store,
+    /// Whether the inbox functions are about notes.
+    of_notes: bool,
     location: CText,
     plant_name: CText,
     /// Whether it is closed, once that was asked for. Shared by all plants of the store.
@@ -50,12 +52,23 @@ impl pico_store_t {
     fn new(core: Store, closed: Arc<OnceLock<watch::Receiver<bool>>>) -> Self {
         let location = CText::new(&core.location());
         let plant_name = CText::new(core.plant_name());
-        Self { core, location, plant_name, closed }
+        Self { core, of_notes: false, location, plant_name, closed }
     }
 
     /// The store of one of its plants.
     pub(crate) fn plant(&self, name: &str) -> Result<Self, Error> {
-        Ok(Self::new(self.core.plant(name)?, Arc::clone(&self.closed)))
+        Ok(Self { of_notes: self.of_notes, ..Self::new(self.core.plant(name)?, Arc::clone(&self.closed)) })
+    }
+
+    /// The same store, whose inbox is that of notes.
+    pub(crate) fn notes(&self) -> Self {
+        Self { of_notes: true, ..Self::new(self.core.clone(), Arc::clone(&self.closed)) }
+    }
+
+    /// What the inbox functions are about, of a store that must be there.
+    pub(crate) fn inbox(store: Option<&Self>) -> Result<Inbox, Error> {
+        let store = required("store", store)?;
+        Ok(if store.of_notes { store.core.notes_inbox() } else { store.core.inbox() })
     }
 
     /// The handle of a store that somebody else has opened, and closes.

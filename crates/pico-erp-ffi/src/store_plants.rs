@@ -1,4 +1,5 @@
-//! The plants of a store: one store for several plants, each with a Pico of its own, and to which Pico one belongs.
+//! The parts of a store: one store for several plants, each with a Pico of its own, and to which Pico one belongs; and a plant's
+//! notes beside its completions.
 
 use std::ffi::c_char;
 use std::mem::MaybeUninit;
@@ -30,6 +31,23 @@ pub unsafe extern "C" fn pico_store_plant(
         let plant = unsafe { text("plant", plant) }?;
         let out = required("out", out)?;
         out.write(Box::into_raw(Box::new(store.plant(plant)?)));
+        Ok(())
+    })
+}
+
+/// Gives the same store with its notes in place of its completions: the pico_inbox_ functions that are given it count, list,
+/// hand out again and drop what pico_feed_start_notes() has taken in. An entry's "externalOrderId" is then the id of the
+/// note and its "producedSerial" the number of the event. All other functions take it as the store that it was made of.
+/// *out is yours to free with pico_store_free(); closing one closes the store for all. Does not wait.
+#[unsafe(no_mangle)]
+pub extern "C" fn pico_store_notes(
+    store: Option<&pico_store_t>,
+    out: Option<&mut MaybeUninit<*mut pico_store_t>>,
+    error: Option<&mut MaybeUninit<*mut pico_error_t>>,
+) -> ReturnStatus {
+    guard::status(error, || {
+        let notes = required("store", store)?.notes();
+        required("out", out)?.write(Box::into_raw(Box::new(notes)));
         Ok(())
     })
 }

@@ -56,7 +56,7 @@ pub unsafe extern "C" fn pico_feed_keep_webhook(
             interval => policy.check_interval = interval,
         }
         let _entered = runtime::handle()?.enter();
-        let core = feed.core.keep_webhook(webhook, policy)?;
+        let core = feed.core.completions()?.keep_webhook(webhook, policy)?;
         let new = pico_webhook_keeper_t { core: Arc::new(RwLock::new(Some(core))) };
         out.write(Box::into_raw(Box::new(new)));
         Ok(())

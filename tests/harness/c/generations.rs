@@ -3,12 +3,13 @@
 use pico_erp::{Client, OrderSave, Proxy, Token};
 use pico_erp_sandbox::{CompletionSpec, Config, Generation, NoteSpec, Sandbox};
 use pico_erp_tests::run;
+use tempfile::TempDir;
 
 use crate::workshop::{BOTH, DEADLINE, TOKEN, Workshop, against, operation};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn generations_and_notes_keep_what_the_header_promises() {
-    let workshop = Workshop::new();
+    let (workshop, folder) = (Workshop::new(), TempDir::new().expect("a folder"));
     let program = workshop.compile("tests/c/notes.c").await;
     for how in BOTH {
         for (generation, introspection) in
@@ -20,7 +21,10 @@ async fn generations_and_notes_keep_what_the_header_promises() {
             let operation = operation(&sandbox);
             play_the_floor(&sandbox, &operation).await;
             let mut command = against(&sandbox, &program, how);
-            command.arg(format!("{generation:?}")).env("TEST_OPERATION", operation);
+            command
+                .arg(format!("{generation:?}"))
+                .env("TEST_OPERATION", operation)
+                .env("TEST_FOLDER", folder.path());
             assert_eq!(run(&mut command, DEADLINE).await, "passed\n");
             sandbox.shutdown().await;
         }

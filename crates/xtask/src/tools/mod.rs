@@ -31,7 +31,7 @@ const TOOLS: &[(&str, &[Suite], Install)] = &[
     ("C++ compiler", &[Suite::C], system::cxx_compiler),
     ("valgrind", &[Suite::C], system::valgrind),
     ("curl", &[Suite::Curl], system::curl),
-    ("PostgreSQL", &[Suite::Rust, Suite::Crash, Suite::Nodes], postgres::tool),
+    ("PostgreSQL", &[Suite::Rust, Suite::Faults, Suite::Crash, Suite::Nodes], postgres::tool),
     ("Python", &[Suite::Python, Suite::Dotnet, Suite::Faults], python::tool),
     ("Node.js", &[Suite::Dotnet, Suite::Peers], node::tool),
     (".NET", &[Suite::Dotnet], dotnet::tool),
