@@ -327,3 +327,27 @@ async fn a_database_that_restarts_costs_nothing_but_time() {
     within(delivery.ack()).await.unwrap();
     assert_eq!(store.inbox().counts().await.unwrap().acked, 2);
 }
+
+#[tokio::test]
+async fn a_database_is_trusted_by_its_certificate_and_trusts_by_a_password() {
+    const PASSWORD: &str = "s3cret";
+    let options =
+        pico_erp_test_cluster::Options { tls: true, password: Some(PASSWORD.into()), ..Default::default() };
+    let cluster = Cluster::start(options);
+    let url = cluster.database();
+    let folder = tempfile::tempdir().unwrap();
+    let authority = folder.path().join("authority.pem");
+    std::fs::write(&authority, cluster.authority().unwrap()).unwrap();
+    let base = url.split('?').next().unwrap();
+    let trusted = format!("{base}?sslmode=verify-full&sslrootcert={}", authority.display());
+    let store = node(&trusted).open().await.unwrap();
+    store.outbox().save(&OrderSave::new(OPERATION, "A")).await.unwrap();
+    assert!(!store.location().contains(PASSWORD), "{}", store.location());
+    store.close().await;
+    for (url, says) in
+        [(format!("{base}?sslmode=require"), "sslrootcert"), (trusted.replace(PASSWORD, "wr0ng"), "password")]
+    {
+        let error = node(&url).open().await.unwrap_err().to_string();
+        assert!(error.contains(says) && !error.contains(PASSWORD) && !error.contains("wr0ng"), "{error}");
+    }
+}
