@@ -332,8 +332,10 @@ async fn a_store_is_prepared_parted_into_plants_and_rebound() {
 async fn notes_are_followed_until_they_are_taken_and_have_an_inbox_of_their_own() {
     let config = Config { token: Some(TOKEN.into()), generation: Generation::G3, ..Config::default() };
     let plant = Plant { sandbox: Sandbox::start(config).await.unwrap(), ..Plant::new().await };
-    plant.sandbox.add_note(NoteSpec::new("worn")).unwrap();
-    plant.sandbox.add_note(NoteSpec::new("mended")).unwrap();
+    // One note and its change: these come in order, while two notes may change places.
+    for text in ["worn", "mended"] {
+        plant.sandbox.add_note(NoteSpec { id: Some("n-1".into()), ..NoteSpec::new(text) }).unwrap();
+    }
     let follow = ["--generation", "auto", "notes", "follow", "--count", "1"];
     let first = plant.json_lines(&follow).await;
     let second = plant.json_lines(&follow).await;
