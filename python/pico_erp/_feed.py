@@ -144,7 +144,7 @@ class Feed(_AnyFeed[Delivery]):
     only then is handed out again.
 
     Completions of the same unit of the same order are handed out in the order of their times, one after the other is
-    answered; others in the order of their arrival. Threads may share a feed: each takes deliveries of its own. While one
+    answered; others about in the order of their arrival. Threads may share a feed: each takes deliveries of its own. While one
     waits, other Python threads run; Ctrl-C ends a wait at once, and takes no completion with it.
 
     A full disk is waited out, and told by a notice. What no waiting mends, such as StoreDamagedError, is raised by whoever

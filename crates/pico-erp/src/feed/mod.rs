@@ -289,7 +289,7 @@ enum Take {
 /// ```
 ///
 /// Completions of the same unit of the same order are handed out in the order of their times, one after the other is
-/// settled; others in the order of their arrival. Several tasks may call [`Feed::next`] at once.
+/// settled; others about in the order of their arrival. Several tasks may call [`Feed::next`] at once.
 ///
 /// [`Feed::notes`] makes one of operators' notes in the same way, a `Feed<NoteEvent>`.
 pub struct Feed<E = OrderComplete> {
