@@ -10,8 +10,9 @@ use pico_erp::{
 };
 use tokio::io::AsyncWriteExt as _;
 
-use crate::args::{Connection, Consume, Follow, FollowNotes, Receive};
+use crate::args::{Connection, FollowNotes};
 use crate::calls::{builder, header, note_filter};
+use crate::durable_args::{Consume, Follow, Receive};
 use crate::exit::Failure;
 use crate::inbox::make;
 use crate::metrics;

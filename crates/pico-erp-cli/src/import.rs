@@ -10,8 +10,9 @@ use pico_erp::{
     Catalogue, ImportOptions, ImportReader, ImportReport, OutboxState, Store, write_import_results,
 };
 
-use crate::args::{Connection, Import};
+use crate::args::Connection;
 use crate::calls::client;
+use crate::durable_args::Import;
 use crate::exit::Failure;
 use crate::inbox::make;
 use crate::outbox::send;

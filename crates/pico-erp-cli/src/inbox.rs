@@ -2,7 +2,7 @@
 
 use pico_erp::{Inbox, InboxEntry, InboxState, Store};
 
-use crate::args::{InboxCommand, InboxPlace, Place};
+use crate::durable_args::{InboxCommand, InboxPlace, Place};
 use crate::exit::Failure;
 use crate::output::{cell, line, table, time, value};
 

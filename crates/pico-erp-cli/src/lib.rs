@@ -13,6 +13,7 @@ mod alpha_args;
 mod args;
 mod calls;
 mod demo;
+mod durable_args;
 mod exit;
 mod follow;
 mod import;

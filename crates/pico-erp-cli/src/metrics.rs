@@ -2,7 +2,8 @@
 
 use pico_erp::{MetricsServer, PlantMetrics, Store};
 
-use crate::args::{Metrics, ServeMetrics};
+use crate::args::ServeMetrics;
+use crate::durable_args::Metrics;
 use crate::exit::Failure;
 use crate::inbox::open;
 use crate::output::{line, table, value};

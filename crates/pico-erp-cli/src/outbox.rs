@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use pico_erp::{OutboxEntry, OutboxSender, OutboxState, Store};
 
-use crate::args::{Connection, OutboxCommand};
+use crate::args::Connection;
 use crate::calls::client;
+use crate::durable_args::OutboxCommand;
 use crate::exit::Failure;
 use crate::inbox::open;
 use crate::metrics;

@@ -9,7 +9,7 @@ use pico_erp::{Plants, PlantsConfig};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::args::{PlantsCommand, RunPlants};
+use crate::durable_args::{PlantsCommand, RunPlants};
 use crate::exit::Failure;
 use crate::follow::settle;
 use crate::output::{cell, line, table, value};

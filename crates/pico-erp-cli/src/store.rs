@@ -2,8 +2,9 @@
 
 use pico_erp::Store;
 
-use crate::args::{Connection, StoreCommand};
+use crate::args::Connection;
 use crate::calls::client;
+use crate::durable_args::StoreCommand;
 use crate::exit::Failure;
 use crate::inbox::open;
 use crate::output::{line, value};
